@@ -21,17 +21,24 @@ install_packages() {
 # The Debian mirror of this machine's own sources (Ubuntu has none: name one in DEBIAN_MIRROR).
 debian_mirror() {
   local mirror=${DEBIAN_MIRROR:-}
-  [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
-    'Created-By: Packages' | sed -n 's/^Debian|Debian|//p' | head -n 1)
+  [ -n "$mirror" ] || mirror=$(configured_mirror)
+  # A machine whose lists were cleared knows its mirrors again after an update.
+  [ -n "$mirror" ] || { apt-get update -qq && mirror=$(configured_mirror); }
   [ -n "$mirror" ] || die "no Debian mirror among this machine's apt sources: set DEBIAN_MIRROR to one"
   printf '%s\n' "${mirror%/}"
+}
+
+# shellcheck disable=SC2016 # apt fills these in
+configured_mirror() {
+  apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's/^Debian|Debian|//p' | sed -n 1p
 }
 
 # The machine's own settings for fetching (proxies, certificates, checks of dates), as a file.
 apt_settings() {
   local file=$LAKEHOUSE_CACHE/apt/settings.conf
   mkdir -p "${file%/*}"
-  apt-config dump Acquire >"$file"
+  apt-config dump Acquire | grep -E "^Acquire::(https?|ftp|Check-|Retries)" >"$file" || true
   printf '%s\n' "$file"
 }
 
@@ -46,6 +53,7 @@ fetch_packages() {
   local apt=(apt-get -qq -o APT::Sandbox::User=root -o "Dir::Etc::sourcelist=$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives")
   (
+    set -e
     # Several images may want the same lists at the same time.
     exec 9>"$state/lock"
     flock 9
