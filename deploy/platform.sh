@@ -1,0 +1,51 @@
+# How the scripts beside this file, and the tests, address the platform. Source it after lib.sh.
+# shellcheck shell=bash
+
+deploy=$LAKEHOUSE_ROOT/deploy
+prefix=${LAKEHOUSE_PREFIX:-lakehouse}
+# `up` or `test`: which of the images that are built from packages are meant.
+purpose=${LAKEHOUSE_FOR:-up}
+
+# Compose on the platform's file. Where images were built from packages, their names stand in a file;
+# a variable of the environment still wins.
+platform() {
+  local images=()
+  [ ! -f "$(image_env "$purpose")" ] || images=(--env-file "$(image_env "$purpose")")
+  compose --project-directory "$deploy" --file "$deploy/compose.yaml" \
+    --env-file "$deploy/.env" "${images[@]}" "$@"
+}
+
+# setting NAME: its value in the environment, else in .env.
+setting() {
+  if [ -n "${!1+set}" ]; then printf '%s\n' "${!1}"; else sed -n "s/^$1=//p" "$deploy/.env"; fi
+}
+
+# official_image VARIABLE: its value in the environment, else the default of compose.yaml.
+official_image() {
+  if [ -n "${!1:-}" ]; then printf '%s\n' "${!1}"; else sed -n "s/.*\${$1:-\([^}]*\)}.*/\1/p" "$deploy/compose.yaml" | head -n 1; fi
+}
+
+# Images of registries where one can be pulled, else images from packages, which are built if they
+# are not there. Where those exist, this machine was found to be without a registry before.
+choose_images() {
+  local choice=${LAKEHOUSE_IMAGES:-}
+  if [ -z "$choice" ]; then
+    if [ ! -f "$(image_env "$purpose")" ] && can_pull "$(official_image NODE_EXPORTER_IMAGE)"; then choice=official; else choice=packages; fi
+  fi
+  case $choice in
+    official) rm -f "$(image_env "$purpose")" ;;
+    packages)
+      say "no image registry in reach: images come from packages"
+      "$deploy/bare/images" --for "$purpose"
+      ;;
+    *) die "LAKEHOUSE_IMAGES takes official or packages, not $choice" ;;
+  esac
+}
+
+# The containers of the platform, whatever their state: name, state with health, published ports.
+platform_containers() {
+  docker ps --all --filter "label=com.docker.compose.project=$prefix" --format '{{.Names}}\t{{.Status}}\t{{.Ports}}' | sort
+}
+
+# hash_of PATH…: what a container's label holds, so that Compose replaces it when its files change.
+hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | cut -d ' ' -f 1 | sha256sum | cut -c 1-16; }
