@@ -1,0 +1,58 @@
+# What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench images clean fail-task deny
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## run the lakehouse and its monitoring, whatever the machine lacks
+	@deploy/up
+
+down: ## stop it; what it stored stays
+	@deploy/down
+
+status: ## services, their health, addresses to open
+	@deploy/status
+
+logs: ## follow the logs: make logs SERVICE=prometheus
+	@deploy/logs $(SERVICE)
+
+fail-task: ## make a task of Airflow fail, and see it alert
+	@deploy/fail-task
+
+test: ## everything: format, lints, unit, integration, rules, end to end
+	@tests/run.sh
+
+check: ## the quick part of it: format, lints, unit
+	@tests/run.sh format lint unit
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## clippy, warnings are errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: ## unit tests
+	cargo test --workspace --exclude e2e --locked
+
+integration: ## exporters against real PostgreSQL, Valkey and SeaweedFS
+	@tests/run.sh integration
+
+e2e: ## the platform as a whole, beside one that runs
+	@tests/run.sh rules e2e
+
+e2e-full: ## the same, and what takes hours
+	@E2E_FULL=1 tests/run.sh rules e2e
+
+bench: ## figures for docs: scrape times, memory, comparisons
+	cargo run --release --locked --package bench
+
+images: ## build the images of the three exporters
+	@deploy/images/build
+
+deny: ## licences, advisories and sources of dependencies
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check
+
+clean: ## remove all that make made
+	@deploy/clean

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Runs the tests: `run.sh [STAGE…]`, all stages without names. Prepares a bare machine by itself.
+# A stage that fails does not stop the others; the last line is `N passed, N failed, N skipped`.
+#
+#   format lint unit     the code; need nothing but cargo
+#   integration          exporters against real servers in containers
+#   rules                configuration and rules, by promtool and amtool
+#   e2e                  the platform, as a second project beside one that may run
+set -euo pipefail
+export LAKEHOUSE_FOR=test
+. "$(dirname "$0")/../deploy/lib.sh"
+. "$LAKEHOUSE_ROOT/deploy/platform.sh"
+cd "$LAKEHOUSE_ROOT"
+
+passed=0 failed=0 skipped=0
+failures=()
+logs=$LAKEHOUSE_CACHE/log/test
+mkdir -p "$logs"
+
+main() {
+  local stages=("$@") stage
+  [ ${#stages[@]} -gt 0 ] || stages=(format lint unit rules integration e2e)
+  for stage in "${stages[@]}"; do
+    case $stage in
+      format | lint | unit | rules | integration | e2e) "stage_$stage" ;;
+      *) die "no such stage: $stage (format lint unit rules integration e2e)" ;;
+    esac
+  done
+  for stage in "${failures[@]}"; do say "failed: $stage"; done
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  [ "$failed" -eq 0 ]
+}
+
+stage_format() { one "format" cargo fmt --all --check; }
+stage_lint() { one "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; }
+stage_unit() { cargo_tests "unit tests" --workspace --exclude e2e; }
+
+stage_integration() {
+  containers
+  cargo_tests "integration tests" --package e2e --test integration
+}
+
+stage_e2e() {
+  containers
+  exporter_images
+  cargo_tests "end-to-end tests" --package e2e --test platform
+}
+
+stage_rules() {
+  containers
+  one "promtool check config" promtool check config --lint=all --lint-fatal /etc/prometheus/prometheus.yml
+  one "promtool check rules" promtool check rules --lint=all --lint-fatal /etc/prometheus/alert_rules.yml
+  one "promtool test rules" promtool test rules /repository/rules/tests/lakehouse.yml
+  one "amtool check-config" amtool check-config /repository/deploy/alertmanager/alertmanager.yml
+}
+
+# one NAME COMMAND…: a check that counts as one test.
+one() {
+  local name=$1 log=$logs/${1// /-}.log
+  shift
+  say "$name"
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    tail -n 60 "$log"
+    failed=$((failed + 1)) failures+=("$name: $log")
+  fi
+}
+
+# cargo_tests NAME CARGO-ARGUMENTS…: counts what each test binary reports of itself. One that does not
+# even compile, or dies, counts as a failure.
+cargo_tests() {
+  local name=$1 log=$logs/${1// /-}.log status=0 ok bad ignored
+  shift
+  say "$name"
+  cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+  read -r ok bad ignored < <(awk '/^test result:/ { ok += $4; bad += $6; ignored += $8 } END { print ok + 0, bad + 0, ignored + 0 }' "$log")
+  [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + ignored))
+  [ "$bad" -eq 0 ] || failures+=("$name: $log")
+}
+
+# An engine and images, once. Their names go into the environment for the tests: the variables of
+# compose.yaml, and *_TEST_IMAGE for the servers that integration tests start one by one.
+prepared=
+containers() {
+  [ -z "$prepared" ] || return 0
+  "$deploy/bare/engine" start
+  choose_images
+  local variable
+  if [ -f "$(image_env test)" ]; then
+    set -a
+    # shellcheck disable=SC1090
+    . "$(image_env test)"
+    set +a
+  fi
+  for variable in POSTGRES VALKEY SEAWEEDFS PROMETHEUS ALERTMANAGER; do
+    export "${variable}_IMAGE=$(official_image "${variable}_IMAGE")"
+    export "${variable}_TEST_IMAGE=$(official_image "${variable}_IMAGE")"
+  done
+  prepared=1
+}
+
+exporter_images() { "$deploy/images/build"; }
+
+promtool() {
+  docker run --rm --entrypoint promtool \
+    --volume "$LAKEHOUSE_ROOT:/repository:ro" \
+    --volume "$deploy/prometheus/prometheus.yml:/etc/prometheus/prometheus.yml:ro" \
+    --volume "$deploy/prometheus/profile/trino:/etc/prometheus/profile:ro" \
+    --volume "$LAKEHOUSE_ROOT/rules/lakehouse.yml:/etc/prometheus/alert_rules.yml:ro" \
+    "$PROMETHEUS_IMAGE" "$@"
+}
+
+amtool() {
+  docker run --rm --entrypoint amtool --volume "$LAKEHOUSE_ROOT:/repository:ro" "$ALERTMANAGER_IMAGE" "$@"
+}
+
+main "$@"
