@@ -1,0 +1,154 @@
+//! The flags all exporters share, and how flags, environment and a settings file are layered.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+mod dialect;
+mod layers;
+
+pub use dialect::Dialect;
+pub use layers::{ArgsError, parse};
+
+/// `--web.*`: where and how metrics are served.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Web")]
+pub struct WebArgs {
+    /// Address to serve metrics on; may be given several times. The exporter sets the default.
+    #[arg(id = "web.listen-address", long, value_name = "ADDRESS", action = clap::ArgAction::Append)]
+    pub listen_address: Vec<String>,
+
+    /// Path under which metrics are served.
+    #[arg(
+        id = "web.telemetry-path",
+        long,
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = parse_path
+    )]
+    pub telemetry_path: String,
+
+    /// Answer 503, with the same page, while what the exporter watches is down. Prometheus then
+    /// records `up == 0`.
+    #[arg(id = "web.fail-when-down", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = clap::ArgAction::Set)]
+    pub fail_when_down: bool,
+
+    /// Offer OpenMetrics to scrapers which prefer it. It renames counters to `…_total`.
+    #[arg(id = "web.enable-openmetrics", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = clap::ArgAction::Set)]
+    pub enable_openmetrics: bool,
+
+    /// Scrapes served at once; beyond it the answer is 503. 0 is no limit.
+    #[arg(id = "web.max-requests", long, value_name = "COUNT", default_value = "40")]
+    pub max_requests: usize,
+
+    /// Connections held at once; further ones wait in the socket's queue.
+    #[arg(id = "web.max-connections", long, value_name = "COUNT", default_value = "512",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+
+    /// Longest time that one scrape may take. A scraper's own, shorter time-out is respected.
+    #[arg(id = "web.scrape-timeout", long, value_name = "DURATION", default_value = "9s",
+          value_parser = parse_duration)]
+    pub scrape_timeout: Duration,
+}
+
+/// `--log.*`: what is written to standard error.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
+pub struct LogArgs {
+    /// Only log messages of this level or above.
+    #[arg(id = "log.level", long, value_name = "LEVEL", default_value = "info")]
+    pub level: LogLevel,
+
+    /// Form of a log line.
+    #[arg(id = "log.format", long, value_name = "FORMAT", default_value = "logfmt")]
+    pub format: LogFormat,
+}
+
+/// How much is logged. `RUST_LOG` overrides it, in the syntax of `tracing`'s targets.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    /// `time=… level=INFO source=app.rs:12 msg="…" key=value`
+    #[default]
+    Logfmt,
+    /// The same keys as one JSON object a line.
+    Json,
+}
+
+/// `--settings.file`, the lowest layer of configuration.
+#[derive(Args, Clone, Debug)]
+pub struct SettingsArgs {
+    /// YAML or TOML file with further settings, by the names of the flags without dashes in
+    /// front, for example `web.max-requests: 10`. Flags and environment variables override it.
+    #[arg(id = "settings.file", long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// The command line of this process, program name first.
+#[must_use]
+pub fn command_line() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// Reads a duration as Go and Prometheus write it: `90s`, `1m30s`, `250ms`, `1.5h`; `0` alone.
+///
+/// # Errors
+///
+/// Says what is wrong with `text`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let bad = || format!("invalid duration {text:?}: expected a form like 30s, 1m30s or 250ms");
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            "w" => 604_800.0,
+            _ => return Err(bad()),
+        };
+        total += number.parse::<f64>().map_err(|_error| bad())? * seconds;
+        rest = tail;
+    }
+    if text.is_empty() {
+        return Err(bad());
+    }
+    Duration::try_from_secs_f64(total).map_err(|_error| bad())
+}
+
+fn parse_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains(['{', '}', '*', '?', '#', ' ']) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a path that begins with / and has no {, }, *, ?, # or space".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! One scrape: from the request to the page.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use tokio::time::timeout_at;
+use tracing::warn;
+
+use super::{
+    Query, Scrape, ScrapeRequest, Scraped, Shared,
+    body::{self, Rendering},
+    text, time_limit,
+};
+use crate::exposition::{Refusals, accepts_gzip, negotiate};
+
+/// What is scraped under one path.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) shared: Shared,
+    pub(super) scrape: Arc<dyn Scrape>,
+    /// Whether the process' own telemetry is on the page.
+    pub(super) own: bool,
+}
+
+/// Time for a reader to take a page which is complete.
+const SEND_LIMIT: Duration = Duration::from_secs(30);
+
+pub(super) async fn handle(
+    State(endpoint): State<Endpoint>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let telemetry = &endpoint.shared.telemetry;
+    let permit =
+        endpoint.shared.requests.as_ref().map(|requests| Arc::clone(requests).try_acquire_owned());
+    let response = match permit.transpose() {
+        Ok(_permit) => {
+            telemetry.in_flight.inc();
+            let response = answer(&endpoint, query.as_deref().unwrap_or_default(), &headers).await;
+            telemetry.in_flight.dec();
+            response
+        }
+        Err(_full) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "Limit of concurrent requests reached ({}), try again later.\n",
+                endpoint.shared.args.max_requests
+            ),
+        ),
+    };
+    telemetry.request(response.status().as_u16()).inc();
+    response
+}
+
+async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Response {
+    let shared = &endpoint.shared;
+    let query = Query::parse(query);
+    let names = query.all("name[]");
+    let request = ScrapeRequest {
+        collect: query.all("collect[]"),
+        query,
+        deadline: deadline(shared, headers),
+    };
+    let Scraped { mut page, sources, down } = match endpoint.scrape.scrape(&request).await {
+        Ok(scraped) => scraped,
+        Err(refused) => return text(refused.status, format!("{}\n", refused.message)),
+    };
+    if endpoint.own {
+        page.gather(shared.telemetry.registry());
+    }
+    page.retain(&names);
+    report(shared, &page.seal());
+
+    let render =
+        timeout_at(request.deadline.into(), Arc::clone(&shared.renders).acquire_owned()).await;
+    let Ok(Ok(permit)) = render else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being rendered\n");
+    };
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let accept = header(header::ACCEPT).unwrap_or_default();
+    let negotiated = negotiate(accept, shared.args.enable_openmetrics);
+    let gzip = accepts_gzip(header(header::ACCEPT_ENCODING).unwrap_or_default());
+    let body = body::stream(Rendering {
+        page,
+        sources,
+        names,
+        format: negotiated.format,
+        gzip,
+        deadline: request.deadline + SEND_LIMIT,
+        permit,
+        telemetry: shared.telemetry.clone(),
+    });
+
+    let mut response = Response::new(body);
+    if down && shared.args.fail_when_down {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let content_type = HeaderValue::try_from(negotiated.content_type)
+        .expect("a content type is made of known words");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if gzip {
+        let encoding = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(header::CONTENT_ENCODING, encoding);
+    }
+    response
+}
+
+#[expect(clippy::disallowed_methods, reason = "a request starts its own clock")]
+fn deadline(shared: &Shared, headers: &HeaderMap) -> Instant {
+    let scraper = headers.get("x-prometheus-scrape-timeout-seconds");
+    let seconds = scraper.and_then(|value| value.to_str().ok()?.parse().ok());
+    Instant::now() + time_limit(shared.args.scrape_timeout, seconds)
+}
+
+/// Counts what was left out; the log gets one example each time something is.
+fn report(shared: &Shared, refusals: &Refusals) {
+    shared.telemetry.count_refusals(refusals);
+    if let Some((refusal, family)) = refusals.first()
+        && shared.telemetry.is_first(refusal)
+    {
+        warn!(reason = refusal.reason(), family, "left a sample out; further ones are counted");
+    }
+}

@@ -1,0 +1,49 @@
+//! What Prometheus exporters share: exposition, HTTP, health, collectors, flags, logs.
+//!
+//! Data passes through the modules in this order: [`args`] and [`cli`] read the command line,
+//! [`http`] takes a scrape, [`collector`] runs what it asks for, [`exposition`] writes the page;
+//! [`health`], [`telemetry`], [`log`] and [`shutdown`] stand beside them.
+//!
+//! `examples/minimal.rs` is a whole exporter.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod args;
+pub mod cli;
+pub mod collector;
+pub mod exposition;
+pub mod health;
+mod healthcheck;
+pub mod http;
+pub mod log;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use collector::{
+    CollectError, Collecting, Collector, CollectorChoice, CollectorSpec, Collectors,
+};
+pub use exposition::{
+    Desc, Encoder, Families, Family, Format, HistogramState, Kind, LabelBlock, Page, SummaryState,
+};
+pub use health::{Check, Health, Role};
+pub use http::{Refused, Scrape, ScrapeRequest, Scraped, Scraping, Server};
+pub use shutdown::{Shutdown, ShutdownHandle};
+pub use telemetry::{ExporterInfo, Telemetry};
+
+use std::{future::Future, io};
+
+/// Threads for rendering pages and resolving names, started only when they are needed.
+const BLOCKING_THREADS_MAX: usize = 4;
+
+/// Runs `future` on a runtime of one thread: scrapes are rare and small.
+///
+/// # Errors
+///
+/// The runtime cannot be started.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()?;
+    Ok(runtime.block_on(future))
+}

@@ -1,0 +1,3 @@
+//! The `postgres-exporter` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `statsd-exporter` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The `valkey-exporter`.

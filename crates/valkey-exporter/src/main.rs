@@ -1,0 +1,3 @@
+//! The `valkey-exporter` binary.
+
+fn main() {}
