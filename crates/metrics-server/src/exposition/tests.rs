@@ -134,11 +134,11 @@ fn own_telemetry_is_gathered() {
     check(
         page,
         Format::Text,
-        &expect![[r#"
+        &expect![[r"
             # HELP c_total Counted.
             # TYPE c_total counter
             c_total 3
-        "#]],
+        "]],
     );
 }
 
