@@ -18,6 +18,12 @@ def status(url: str, component: str) -> str:
         return json.load(answer)[component]["status"]
 
 
+def scheduler() -> str:
+    """It answers 503, which is an exception here, when its heartbeat is old."""
+    urllib.request.urlopen("http://localhost:8974/health", timeout=5).close()
+    return "healthy"
+
+
 def worker() -> str:
     from celery import Celery
 
@@ -29,7 +35,7 @@ def worker() -> str:
 
 CHECKS = {
     "api-server": lambda: status("http://localhost:8080/api/v2/monitor/health", "metadatabase"),
-    "scheduler": lambda: status("http://localhost:8974/health", "scheduler"),
+    "scheduler": scheduler,
     # It has no page of its own: the API server reports the heartbeat that it wrote.
     "dag-processor": lambda: status(API, "dag_processor"),
     "worker": worker,
