@@ -6,6 +6,7 @@
 #   engine/dockerd.{pid,log}      the engine that deploy/bare/engine started
 #   images-{up,test}.env          the *_IMAGE variables of the images that deploy/bare/images built
 #   build/NAME/, log/NAME.log     what an image is built from, and how that went
+#   apt/                          package lists of other suites than the machine's own
 
 LAKEHOUSE_CACHE=${LAKEHOUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lakehouse-monitoring}
 LAKEHOUSE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -39,6 +40,13 @@ can_pull() {
 }
 
 image_present() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# docker_build ARGUMENT…: `docker build` with the builder that every engine and client has. It says
+# something only if it fails.
+docker_build() {
+  local output
+  output=$(DOCKER_BUILDKIT=0 docker build --quiet "$@" 2>&1) || die "docker build: $output"
+}
 
 # Compose v2: the client's own, else the one that deploy/bare/engine put into the cache folder.
 compose() {
