@@ -30,10 +30,10 @@ fmt: ## format the code
 	cargo fmt --all
 
 lint: ## clippy, warnings are errors
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
-unit: ## unit tests
-	cargo test --workspace --exclude e2e --locked
+unit: ## unit tests, and the exporters as processes
+	cargo test --workspace --locked
 
 integration: ## exporters against real PostgreSQL, Valkey and SeaweedFS
 	@tests/run.sh integration

@@ -2,7 +2,7 @@
 # Runs the tests: `run.sh [STAGE…]`, all stages without names. Prepares a bare machine by itself.
 # A stage that fails does not stop the others; the last line is `N passed, N failed, N skipped`.
 #
-#   format lint unit     the code; need nothing but cargo
+#   format lint unit     the code, and the exporters as processes; need nothing but cargo
 #   integration          exporters against real servers in containers
 #   rules                configuration and rules, by promtool and amtool
 #   e2e                  the platform, as a second project beside one that may run
@@ -32,18 +32,19 @@ main() {
 }
 
 stage_format() { one "format" cargo fmt --all --check; }
-stage_lint() { one "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; }
-stage_unit() { cargo_tests "unit tests" --workspace --exclude e2e; }
+stage_lint() { one "clippy" cargo clippy --workspace --all-targets --all-features --locked -- -D warnings; }
+stage_unit() { cargo_tests "unit tests" --workspace; }
 
 stage_integration() {
   containers
-  cargo_tests "integration tests" --package e2e --test integration
+  cargo_tests "integration tests" --package e2e --features containers --test integration
 }
 
+# The project of its own, and what tells it apart, stand in e2e.env.
 stage_e2e() {
   containers
-  exporter_images
-  cargo_tests "end-to-end tests" --package e2e --test platform
+  "$deploy/images/build"
+  cargo_tests "end-to-end tests" --package e2e --features containers --test platform
 }
 
 stage_rules() {
@@ -100,8 +101,6 @@ containers() {
   done
   prepared=1
 }
-
-exporter_images() { "$deploy/images/build"; }
 
 promtool() {
   docker run --rm --entrypoint promtool \
