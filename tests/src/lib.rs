@@ -1,1 +1,17 @@
-//! Helpers of the black-box tests.
+//! Helpers of the black-box tests: exporters as processes, pages as samples, waiting with an end.
+
+mod exporter;
+mod page;
+mod wait;
+
+pub use exporter::{Exporter, Response, Stopped, binary, get, get_with, run_to_end};
+pub use page::{Page, Sample};
+pub use wait::{eventually, eventually_within};
+
+use std::path::Path;
+
+/// The repository's root.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
+}

@@ -135,6 +135,8 @@ pub struct UnknownCollector(pub String);
 /// The collectors chosen by flags, ready to run.
 pub struct Collectors<T: ?Sized + 'static = ()> {
     namespace: &'static str,
+    /// The program's name in help texts, where it is not `<namespace>_exporter`.
+    program: Option<&'static str>,
     enabled: Vec<(&'static str, Box<dyn Collector<T>>)>,
 }
 
@@ -153,7 +155,15 @@ impl<T: Sync + ?Sized> Collectors<T> {
         choice: &CollectorChoice,
     ) -> Self {
         let chosen = table.iter().filter(|spec| choice.is_enabled(spec.name));
-        Self { namespace, enabled: chosen.map(|spec| (spec.name, (spec.build)())).collect() }
+        let enabled = chosen.map(|spec| (spec.name, (spec.build)())).collect();
+        Self { namespace, program: None, enabled }
+    }
+
+    /// Names the program in the runner's help texts; `<namespace>_exporter` stands there otherwise.
+    #[must_use]
+    pub const fn of_program(mut self, program: &'static str) -> Self {
+        self.program = Some(program);
+        self
     }
 
     /// The names of all collectors which are switched on.
@@ -182,13 +192,15 @@ impl<T: Sync + ?Sized> Collectors<T> {
             .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name));
         let runs = chosen.map(|(name, collector)| run(name, collector.as_ref(), target, deadline));
 
+        let program =
+            self.program.map_or_else(|| format!("{}_exporter", self.namespace), str::to_owned);
         let mut page = Page::new();
         for run in join_all(runs).await {
             let labels = [("collector", run.name)];
             page.sample(
                 Desc::gauge(
                     &format!("{}_scrape_collector_duration_seconds", self.namespace),
-                    &format!("{}_exporter: Duration of a collector scrape.", self.namespace),
+                    &format!("{program}: Duration of a collector scrape."),
                 ),
                 &labels,
                 run.elapsed.as_secs_f64(),
@@ -196,7 +208,7 @@ impl<T: Sync + ?Sized> Collectors<T> {
             page.sample(
                 Desc::gauge(
                     &format!("{}_scrape_collector_success", self.namespace),
-                    &format!("{}_exporter: Whether a collector succeeded.", self.namespace),
+                    &format!("{program}: Whether a collector succeeded."),
                 ),
                 &labels,
                 f64::from(u8::from(run.page.is_some())),

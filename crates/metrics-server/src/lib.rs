@@ -45,5 +45,8 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()?;
-    Ok(runtime.block_on(future))
+    let output = runtime.block_on(future);
+    // A name that is being resolved holds a thread for as long as the system's resolver wants.
+    runtime.shutdown_background();
+    Ok(output)
 }

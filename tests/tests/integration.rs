@@ -1,0 +1,387 @@
+//! The exporters against real servers, each in a container of its own.
+//!
+//! Images come from `POSTGRES_TEST_IMAGE`, `VALKEY_TEST_IMAGE` and `SEAWEEDFS_TEST_IMAGE`.
+
+use std::{
+    env,
+    future::Future,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Exporter, Page, eventually, get, get_with, repository};
+use testcontainers::{
+    ContainerAsync, GenericImage, ImageExt as _,
+    core::{IntoContainerPort as _, Mount, WaitFor},
+    runners::AsyncRunner as _,
+};
+use tokio_postgres::{Client, NoTls};
+
+fn image(variable: &str, default: &str) -> GenericImage {
+    let name = env::var(variable).unwrap_or_else(|_unset| default.to_owned());
+    let (name, tag) = name.rsplit_once(':').unwrap_or((name.as_str(), "latest"));
+    GenericImage::new(name, tag)
+}
+
+/// A port which stays the same when a container is stopped and started again.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+// --- PostgreSQL ---------------------------------------------------------------------------------
+
+/// A server set up as the platform's: the same scripts, the same role for the exporter.
+struct Postgres {
+    container: ContainerAsync<GenericImage>,
+    port: u16,
+}
+
+/// Percent-encoded in a DSN: `mon:it/or@1`.
+const MONITOR_PASSWORD: &str = "mon:it/or@1";
+const MONITOR_PASSWORD_ENCODED: &str = "mon%3Ait%2For%401";
+
+impl Postgres {
+    async fn start() -> Result<Self> {
+        let port = free_port()?;
+        let scripts = repository().join("deploy/postgres/init");
+        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(port, 5432.tcp())
+            .with_mount(Mount::bind_mount(scripts.to_string_lossy(), "/docker-entrypoint-initdb.d"))
+            .with_env_var("POSTGRES_USER", "postgres")
+            .with_env_var("POSTGRES_PASSWORD", "owner")
+            .with_env_var("POSTGRES_DB", "lakehouse")
+            .with_env_var("AIRFLOW_DB_PASSWORD", "airflow")
+            .with_env_var("LAKE_DB_PASSWORD", "lake")
+            .with_env_var("MONITOR_DB_PASSWORD", MONITOR_PASSWORD)
+            .with_startup_timeout(Duration::from_mins(2))
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("PostgreSQL serves", || async { server.client().await.map(drop) }).await?;
+        Ok(server)
+    }
+
+    /// A session of the owner.
+    async fn client(&self) -> Result<Client> {
+        let dsn = format!(
+            "host=127.0.0.1 port={} user=postgres password=owner dbname=lakehouse connect_timeout=2",
+            self.port
+        );
+        let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await?;
+        tokio::spawn(connection);
+        client.simple_query("SELECT 1").await?;
+        Ok(client)
+    }
+
+    fn exporter(&self, args: &[&str]) -> Result<Exporter> {
+        let dsn = format!(
+            "postgresql://monitor:{MONITOR_PASSWORD_ENCODED}@127.0.0.1:{}/lakehouse?sslmode=disable",
+            self.port
+        );
+        Exporter::start("postgres-exporter", args, &[("DATA_SOURCE_NAME", &dsn)])
+    }
+}
+
+/// Tries an asynchronous `attempt` for a minute.
+#[expect(clippy::disallowed_methods, reason = "tests wait for other programs")]
+async fn soon<F: Future<Output = Result<()>>>(what: &str, attempt: impl Fn() -> F) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(()) => return Ok(()),
+            Err(error) if start.elapsed() > Duration::from_mins(1) => {
+                return Err(error.context(what.to_owned()));
+            }
+            Err(_not_yet) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_connections_are_counted_by_state() -> Result<()> {
+    let server = Postgres::start().await?;
+    let exporter = server.exporter(&[])?;
+    let idle = |page: &Page| page.sum("pg_stat_activity_count", &[("state", "idle")]);
+    let before = idle(&exporter.metrics()?);
+    let sessions = (server.client().await?, server.client().await?, server.client().await?);
+    eventually("three more sessions are idle", || {
+        let now = idle(&exporter.metrics()?);
+        ensure!((now - before - 3.0).abs() < f64::EPSILON, "{before} → {now}");
+        Ok(())
+    })?;
+    drop(sessions);
+    let page = exporter.metrics()?;
+    ensure!(page.kind("pg_stat_activity_count") == Some("gauge"), "a gauge");
+    let labels = page.all("pg_stat_activity_count", &[]).next().context("a sample")?;
+    for label in ["datname", "state", "usename", "application_name"] {
+        ensure!(labels.labels.contains_key(label), "{label}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_rows_and_transactions_are_counted() -> Result<()> {
+    let server = Postgres::start().await?;
+    let exporter = server.exporter(&[])?;
+    let client = server.client().await?;
+    client.batch_execute("CREATE TABLE counted (id int)").await?;
+    let value = |page: &Page, what: &str| {
+        let name = format!("pg_stat_database_{what}");
+        page.value(&name, &[("datname", "lakehouse")]).with_context(|| name.clone())
+    };
+    let before = exporter.metrics()?;
+    client.batch_execute("INSERT INTO counted SELECT generate_series(1, 100)").await?;
+    client.batch_execute("UPDATE counted SET id = id + 1000 WHERE id <= 50").await?;
+    client.batch_execute("DELETE FROM counted WHERE id BETWEEN 51 AND 70").await?;
+    for _ in 0..5 {
+        client.batch_execute("BEGIN; SELECT 1; ROLLBACK").await?;
+    }
+    for _ in 0..10 {
+        client.batch_execute("BEGIN; SELECT 1; COMMIT").await?;
+    }
+    for (what, least, exact) in [
+        ("tup_inserted", 100.0, true),
+        ("tup_updated", 50.0, true),
+        ("tup_deleted", 20.0, true),
+        ("xact_rollback", 5.0, false),
+        ("xact_commit", 10.0, false),
+    ] {
+        let before = value(&before, what)?;
+        eventually(what, || {
+            let page = exporter.metrics()?;
+            let rise = value(&page, what)? - before;
+            ensure!(rise >= least && (!exact || rise <= least), "rose by {rise}, not {least}");
+            let kind = page.kind(&format!("pg_stat_database_{what}"));
+            ensure!(kind == Some("counter"), "{kind:?}");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_settings_tables_locks_and_sizes_are_shown() -> Result<()> {
+    let server = Postgres::start().await?;
+    let exporter = server.exporter(&[])?;
+    let client = server.client().await?;
+    client.batch_execute("CREATE TABLE shown AS SELECT generate_series(1, 7) AS id").await?;
+    let setting = client.query_one("SHOW max_connections", &[]).await?;
+    let setting: f64 = setting.get::<_, &str>(0).parse()?;
+    let page = eventually("the table's statistics arrive", || {
+        let page = exporter.metrics()?;
+        let live = page.value("pg_stat_user_tables_n_live_tup", &[("relname", "shown")]);
+        ensure!(live == Some(7.0), "{live:?}");
+        Ok(page)
+    })?;
+    ensure!(page.value("pg_settings_max_connections", &[]) == Some(setting), "max_connections");
+    ensure!(page.value("pg_up", &[]) == Some(1.0), "pg_up");
+    let size = page.value("pg_database_size_bytes", &[("datname", "lakehouse")]);
+    ensure!(size.is_some_and(|bytes| bytes > 1e6), "{size:?}");
+    let locks =
+        page.value("pg_locks_count", &[("datname", "lakehouse"), ("mode", "accesssharelock")]);
+    ensure!(locks.is_some(), "locks");
+    ensure!(page.value("pg_replication_is_replica", &[]) == Some(0.0), "replication");
+    ensure!(page.all("pg_stat_bgwriter_buffers_alloc_total", &[]).count() == 1, "bgwriter");
+    for collector in
+        ["database", "locks", "replication", "stat_bgwriter", "stat_database", "stat_user_tables"]
+    {
+        let success = page.value("pg_scrape_collector_success", &[("collector", collector)]);
+        ensure!(success == Some(1.0), "{collector}: {success:?}\n{}", exporter.log());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_may_stop_hang_and_return() -> Result<()> {
+    let server = Postgres::start().await?;
+    let exporter = server.exporter(&["--web.fail-when-down"])?;
+    let up = |status: u16, up: &str| {
+        eventually(up, || {
+            let address = format!("http://{}/metrics", exporter.address());
+            let answer = get_with(&address, &[("X-Prometheus-Scrape-Timeout-Seconds", "5")])?;
+            ensure!(answer.status == status, "{}", answer.status);
+            ensure!(answer.body.contains(&format!("\n{up}\n")), "{}", answer.body);
+            Ok(())
+        })
+    };
+    up(200, "pg_up 1")?;
+    server.container.pause().await?;
+    within(Duration::from_secs(10), "while it hangs", || up(503, "pg_up 0"))?;
+    server.container.unpause().await?;
+    up(200, "pg_up 1")?;
+    server.container.stop_with_timeout(Some(10)).await?;
+    within(Duration::from_secs(10), "while it is down", || up(503, "pg_up 0"))?;
+    server.container.start().await?;
+    up(200, "pg_up 1")?;
+    let log = exporter.stop()?.log;
+    ensure!(!log.contains(MONITOR_PASSWORD) && !log.contains(MONITOR_PASSWORD_ENCODED), "{log}");
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures how long an answer takes")]
+fn within(limit: Duration, what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    work()?;
+    ensure!(start.elapsed() < limit, "{what}: {:?}", start.elapsed());
+    Ok(())
+}
+
+// --- Valkey -------------------------------------------------------------------------------------
+
+struct Valkey {
+    container: ContainerAsync<GenericImage>,
+    port: u16,
+}
+
+const VALKEY_MAXMEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
+impl Valkey {
+    async fn start() -> Result<Self> {
+        let port = free_port()?;
+        let container = image("VALKEY_TEST_IMAGE", "valkey/valkey:9.1.3-alpine")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(port, 6379.tcp())
+            .with_cmd(["valkey-server", "--maxmemory", "64mb", "--protected-mode", "no"])
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("Valkey serves", || async {
+            let mut connection = server.connect().await?;
+            Ok(redis::cmd("PING").exec_async(&mut connection).await?)
+        })
+        .await?;
+        Ok(server)
+    }
+
+    async fn connect(&self) -> Result<redis::aio::MultiplexedConnection> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
+        Ok(client.get_multiplexed_async_connection().await?)
+    }
+
+    fn exporter(&self, args: &[&str]) -> Result<Exporter> {
+        let address = format!("redis://127.0.0.1:{}", self.port);
+        Exporter::start("valkey-exporter", args, &[("REDIS_ADDR", &address)])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn valkey_memory_clients_and_commands_are_shown() -> Result<()> {
+    let server = Valkey::start().await?;
+    let exporter = server.exporter(&[])?;
+    let mut connection = server.connect().await?;
+    redis::cmd("SET").arg("here").arg(1).exec_async(&mut connection).await?;
+    let before = exporter.metrics()?;
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        sessions.push(server.connect().await?);
+    }
+    for _ in 0..10 {
+        redis::cmd("GET").arg("here").exec_async(&mut connection).await?;
+        redis::cmd("GET").arg("missing").exec_async(&mut connection).await?;
+    }
+    for _ in 0..100 {
+        redis::cmd("PING").exec_async(&mut connection).await?;
+    }
+    let after = exporter.metrics()?;
+    drop(sessions);
+
+    let rise = |name: &str, labels: &[(&str, &str)]| -> Result<f64> {
+        let value = |page: &Page| page.value(name, labels).with_context(|| name.to_owned());
+        Ok(value(&after)? - value(&before).unwrap_or(0.0))
+    };
+    for (name, labels, expected) in [
+        ("redis_keyspace_hits_total", &[][..], 10.0),
+        ("redis_keyspace_misses_total", &[], 10.0),
+        ("redis_connected_clients", &[], 5.0),
+        ("redis_commands_total", &[("cmd", "get")], 20.0),
+    ] {
+        let rise = rise(name, labels)?;
+        ensure!((rise - expected).abs() < f64::EPSILON, "{name} rose by {rise}");
+    }
+    ensure!(rise("redis_commands_processed_total", &[])? >= 120.0, "commands");
+    ensure!(
+        after.value("redis_memory_max_bytes", &[]) == Some(VALKEY_MAXMEMORY_BYTES),
+        "maxmemory"
+    );
+    ensure!(after.value("redis_config_maxclients", &[]).is_some_and(|n| n > 0.0), "maxclients");
+    ensure!(after.value("redis_db_keys", &[("db", "db0")]) == Some(1.0), "keys");
+    ensure!(after.value("redis_up", &[]) == Some(1.0), "up");
+
+    let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await?;
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).context("used")?;
+    let used: f64 = used.trim().parse()?;
+    let shown = after.value("redis_memory_used_bytes", &[]).context("memory")?;
+    ensure!((shown - used).abs() < 0.2 * used, "{shown} is not about {used}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn valkey_may_stop_hang_and_return() -> Result<()> {
+    let server = Valkey::start().await?;
+    let exporter = server.exporter(&["--web.fail-when-down"])?;
+    let up = |status: u16, up: &str| {
+        eventually(up, || {
+            let address = format!("http://{}/metrics", exporter.address());
+            let answer = get_with(&address, &[("X-Prometheus-Scrape-Timeout-Seconds", "5")])?;
+            ensure!(answer.status == status, "{}", answer.status);
+            ensure!(answer.body.contains(&format!("\n{up}\n")), "{}", answer.body);
+            Ok(())
+        })
+    };
+    up(200, "redis_up 1")?;
+    server.container.pause().await?;
+    within(Duration::from_secs(10), "while it hangs", || up(503, "redis_up 0"))?;
+    server.container.unpause().await?;
+    up(200, "redis_up 1")?;
+    server.container.stop_with_timeout(Some(10)).await?;
+    within(Duration::from_secs(10), "while it is down", || up(503, "redis_up 0"))?;
+    server.container.start().await?;
+    up(200, "redis_up 1")?;
+    Ok(())
+}
+
+// --- SeaweedFS ----------------------------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_has_what_the_rules_read() -> Result<()> {
+    let (api, metrics, filer) = (free_port()?, free_port()?, free_port()?);
+    let _server = image("SEAWEEDFS_TEST_IMAGE", "chrislusf/seaweedfs:4.44")
+        .with_wait_for(WaitFor::Nothing)
+        .with_mapped_port(api, 9333.tcp())
+        .with_mapped_port(metrics, 9324.tcp())
+        .with_mapped_port(filer, 8888.tcp())
+        .with_cmd([
+            "server",
+            "-ip=127.0.0.1",
+            "-ip.bind=0.0.0.0",
+            "-dir=/data",
+            "-filer",
+            "-metricsPort=9324",
+            "-volume.max=3",
+            "-master.volumeSizeLimitMB=32",
+        ])
+        .start()
+        .await?;
+    let filer = format!("http://127.0.0.1:{filer}/lake/orders.csv");
+    eventually("a file is written", || {
+        let answer = ureq::put(&filer)
+            .header("Content-Type", "text/csv")
+            .send("id,total\n1,84\n")
+            .context("PUT")?;
+        ensure!(answer.status().is_success(), "{}", answer.status());
+        Ok(())
+    })?;
+    ensure!(get(&filer)?.body.contains("1,84"), "it reads back");
+    let address = format!("http://127.0.0.1:{metrics}/metrics");
+    let page = Page::parse(&get(&address)?.body);
+    for kind in ["all", "used", "free"] {
+        let resource = page.sum("SeaweedFS_volumeServer_resource", &[("type", kind)]);
+        ensure!(resource > 0.0, "resource {kind}");
+    }
+    ensure!(page.sum("SeaweedFS_volumeServer_request_total", &[]) > 0.0, "requests");
+    let master = page.types.keys().any(|name| name.starts_with("SeaweedFS_master_"));
+    ensure!(master, "the master's families");
+    Ok(())
+}

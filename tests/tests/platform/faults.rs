@@ -1,0 +1,98 @@
+//! Parts of the monitoring are taken away, and everything else goes on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{eventually_within, get};
+
+use crate::stack::{self, PREFIX, STATSD_EXPORTER, container, metrics};
+
+pub(crate) fn airflow_works_while_statsd_exporter_is_down() -> Result<()> {
+    let runs = || -> Result<u32> {
+        let count =
+            "SELECT count(*) FROM dag_run WHERE dag_id = 'orders_ingest' AND state = 'success'";
+        Ok(stack::sql("airflow", count)?.parse()?)
+    };
+    stack::docker(&["stop", &container("statsd-exporter")])?;
+    stack::wait_for(r#"up{job="statsd-exporter"} == bool 0"#, Duration::from_mins(1))?;
+    let before = runs()?;
+    eventually_within(Duration::from_mins(4), "a DAG runs without it", || {
+        ensure!(runs()? > before, "none yet");
+        Ok(())
+    })?;
+    stack::docker(&["start", &container("statsd-exporter")])?;
+    stack::wait_for(r#"up{job="statsd-exporter"} == 1"#, Duration::from_mins(1))?;
+    eventually_within(Duration::from_mins(2), "Airflow's heartbeats arrive again", || {
+        let beats = metrics(STATSD_EXPORTER)?.value("airflow_scheduler_heartbeat", &[]);
+        ensure!(beats.is_some_and(|beats| beats > 0.0), "{beats:?}");
+        Ok(())
+    })
+}
+
+pub(crate) fn killing_prometheus_loses_no_sample() -> Result<()> {
+    let time = stack::value("time()")?;
+    let query = || stack::query(&format!("count_over_time({{job=~\".+\"}}[1m] @ {time:.0})"));
+    let mut before = query()?;
+    stack::docker(&["kill", &container("prometheus")])?;
+    stack::docker(&["start", &container("prometheus")])?;
+    eventually_within(Duration::from_mins(1), "Prometheus is back", || {
+        ensure!(stack::is_up(), "not ready");
+        Ok(())
+    })?;
+    let mut after = query()?;
+    let order = |a: &stack::Series, b: &stack::Series| a.0.cmp(&b.0);
+    before.sort_by(order);
+    after.sort_by(order);
+    ensure!(before.len() > 500, "only {} series", before.len());
+    ensure!(before == after, "{} series before, {} after", before.len(), after.len());
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures how long a stop takes")]
+pub(crate) fn exporters_end_within_two_seconds() -> Result<()> {
+    for service in ["statsd-exporter", "postgres-exporter", "valkey-exporter"] {
+        let start = Instant::now();
+        stack::docker(&["kill", "--signal", "TERM", &container(service)])?;
+        let code = stack::docker(&["wait", &container(service)])?;
+        // Docker itself needs a moment to clean up behind the process.
+        ensure!(start.elapsed() < Duration::from_secs(4), "{service}: {:?}", start.elapsed());
+        ensure!(code == "0", "{service} ended with {code}");
+        let times = stack::inspect(service, "{{.State.ExitCode}} {{.State.OOMKilled}}")?;
+        ensure!(times == "0 false", "{service}: {times}");
+        stack::docker(&["start", &container(service)])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn the_platform_runs_without_its_monitoring() -> Result<()> {
+    let monitoring = ["statsd-exporter", "postgres-exporter", "valkey-exporter", "prometheus"];
+    for service in monitoring {
+        stack::docker(&["stop", &container(service)])?;
+    }
+    let running = stack::docker(&[
+        "ps",
+        "--filter",
+        &format!("name={PREFIX}-"),
+        "--format",
+        "{{.Names}} {{.Status}}",
+    ])?;
+    for service in
+        ["postgres", "valkey", "seaweedfs-master", "seaweedfs-volume", "airflow-scheduler"]
+    {
+        let line = running.lines().find(|line| line.starts_with(&format!("{PREFIX}-{service} ")));
+        let line = line.with_context(|| format!("{service} does not run:\n{running}"))?;
+        ensure!(!line.contains("unhealthy"), "{line}");
+    }
+    ensure!(stack::exec("valkey", &["valkey-cli", "PING"])? == "PONG", "Valkey");
+    stack::sql("lakehouse", "SELECT 1")?;
+    ensure!(get(&format!("{}/", stack::FILER))?.status == 200, "SeaweedFS");
+    for service in monitoring {
+        stack::docker(&["start", &container(service)])?;
+    }
+    eventually_within(Duration::from_mins(2), "the monitoring is back", || {
+        let down = stack::query("up == 0")?;
+        ensure!(down.is_empty(), "{down:?}");
+        ensure!(stack::query("up")?.len() == 8, "not all targets yet");
+        Ok(())
+    })
+}
