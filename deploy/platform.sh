@@ -7,11 +7,12 @@ prefix=${LAKEHOUSE_PREFIX:-lakehouse}
 purpose=${LAKEHOUSE_FOR:-up}
 
 # Compose on the platform's file. Where images were built from packages, their names stand in a file;
-# a variable of the environment still wins.
+# a variable of the environment still wins. LAKEHOUSE_OVERRIDE names a further Compose file.
 platform() {
-  local images=()
+  local images=() override=()
   [ ! -f "$(image_env "$purpose")" ] || images=(--env-file "$(image_env "$purpose")")
-  compose --project-directory "$deploy" --file "$deploy/compose.yaml" \
+  [ -z "${LAKEHOUSE_OVERRIDE:-}" ] || override=(--file "$LAKEHOUSE_OVERRIDE")
+  compose --project-directory "$deploy" --file "$deploy/compose.yaml" "${override[@]}" \
     --env-file "$deploy/.env" "${images[@]}" "$@"
 }
 
