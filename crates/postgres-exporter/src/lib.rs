@@ -1,1 +1,20 @@
-//! The `postgres-exporter`.
+//! The `postgres-exporter`: a drop-in for `postgres_exporter` which does not hang with its database.
+//!
+//! A scrape passes through the modules in this order: [`args`] and [`sources`] say what to watch,
+//! [`dsn`] what a data source means, [`target`] keeps a few connections to it, each a [`session`];
+//! an [`instance`] is the server as one scrape sees it, [`collectors`] read [`row`]s from it and
+//! write families, [`exporter`] puts the page together; [`app`] wires all of it.
+#![forbid(unsafe_code)]
+
+mod app;
+pub mod args;
+pub mod collectors;
+pub mod dsn;
+pub mod exporter;
+pub mod instance;
+pub mod row;
+pub mod session;
+pub mod sources;
+pub mod target;
+
+pub use app::{PROGRAM, run};

@@ -1,3 +1,8 @@
-//! The `postgres-exporter` binary.
+//! The `postgres-exporter` binary. Everything it does is in the library, where tests reach it.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metrics_server::cli::run(&postgres_exporter::PROGRAM, postgres_exporter::run)
+}

@@ -1,0 +1,304 @@
+//! The command line: the flags of `postgres_exporter`, and our own.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Args as ClapArgs, Command, FromArgMatches, Parser};
+use metrics_server::{
+    CollectorChoice,
+    args::{LogArgs, LogFormat, LogLevel, SettingsArgs, WebArgs, parse_duration},
+    cli::ExporterArgs,
+};
+use tracing::warn;
+
+use crate::{
+    collectors::{PLANNED, TABLE},
+    session::Limits,
+};
+
+/// Everything that can be set, but for what to watch: that is in the environment, where a password
+/// belongs.
+#[derive(Clone, Debug, Parser)]
+pub struct Args {
+    #[command(flatten)]
+    pub web: WebArgs,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+
+    #[command(flatten)]
+    pub collectors: CollectorArgs,
+}
+
+/// How the watched servers are treated.
+#[derive(ClapArgs, Clone, Debug)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct ServerArgs {
+    /// Longest time that all collectors together may take. `--web.scrape-timeout` and the
+    /// scraper's own time-out are respected where they are shorter.
+    #[arg(id = "collection-timeout", long, value_name = "DURATION", default_value = "1m",
+          value_parser = parse_positive)]
+    pub collection_timeout: Duration,
+
+    /// Longest time for a login; `connect_timeout` of the data source where that is shorter.
+    #[arg(id = "connect-timeout", long, value_name = "DURATION", default_value = "3s",
+          value_parser = parse_positive)]
+    pub connect_timeout: Duration,
+
+    /// The server ends a query of ours after this time.
+    #[arg(id = "statement-timeout", long, value_name = "DURATION", default_value = "5s",
+          value_parser = parse_positive)]
+    pub statement_timeout: Duration,
+
+    /// The server ends a query of ours which waits for one lock for this time.
+    #[arg(id = "lock-timeout", long, value_name = "DURATION", default_value = "1s",
+          value_parser = parse_positive)]
+    pub lock_timeout: Duration,
+
+    /// Connections to one server, those included which are still closing.
+    #[arg(id = "max-connections", long, value_name = "COUNT", default_value = "3",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub connections_max: u32,
+}
+
+impl ServerArgs {
+    /// As a target takes them.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connect: self.connect_timeout,
+            statement: self.statement_timeout,
+            lock: self.lock_timeout,
+            connections_max: usize::try_from(self.connections_max).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// Flags of `postgres_exporter` which it calls deprecated, or which wait for their feature.
+#[derive(ClapArgs, Clone, Debug)]
+#[command(next_help_heading = "Compatibility")]
+pub struct LegacyArgs {
+    /// File with login data for several targets. Not read yet.
+    #[arg(id = "config.file", long, value_name = "FILE", default_value = "postgres_exporter.yml")]
+    pub config_file: String,
+
+    /// File for TLS and authentication of this exporter. Not read yet.
+    #[arg(id = "web.config.file", long, value_name = "FILE", default_value = "")]
+    pub web_config_file: String,
+
+    /// Take the socket from systemd. Not there yet.
+    #[arg(id = "web.systemd-socket", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub systemd_socket: bool,
+
+    /// Leave out `pg_static` and `pg_stat_database_conflicts`.
+    #[arg(id = "disable-default-metrics", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub disable_default_metrics: bool,
+
+    /// As `--no-collector.settings`.
+    #[arg(id = "disable-settings-metrics", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub disable_settings_metrics: bool,
+
+    /// Watch every database of the server. Not there yet.
+    #[arg(id = "auto-discover-databases", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub auto_discover_databases: bool,
+
+    /// File with queries of one's own. Not read yet.
+    #[arg(id = "extend.query-path", long, value_name = "FILE", default_value = "")]
+    pub extend_query_path: String,
+
+    /// Print the built-in queries. Not there yet.
+    #[arg(id = "dumpmaps", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub dumpmaps: bool,
+
+    /// Labels for `pg_up`, `pg_exporter_*`, `pg_static` and `pg_stat_database_conflicts`: `a=b,c=d`.
+    #[arg(
+        id = "constantLabels",
+        long,
+        value_name = "LABELS",
+        default_value = "",
+        env = "PG_EXPORTER_CONSTANT_LABELS"
+    )]
+    pub constant_labels: String,
+
+    /// Databases which the collector `database` leaves out: `a,b`.
+    #[arg(id = "exclude-databases", long, value_name = "NAMES", default_value = "")]
+    pub exclude_databases: String,
+
+    /// Databases that auto-discovery takes. Not there yet.
+    #[arg(id = "include-databases", long, value_name = "NAMES", default_value = "")]
+    pub include_databases: String,
+
+    /// Another beginning for the names of families. Not there yet.
+    #[arg(id = "metric-prefix", long, value_name = "PREFIX", default_value = "pg")]
+    pub metric_prefix: String,
+}
+
+impl LegacyArgs {
+    /// `--constantLabels` as pairs. A pair that is none is left out, with a warning.
+    pub fn constant_labels(&self) -> Vec<(String, String)> {
+        let words = self.constant_labels.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words
+            .filter_map(|word| {
+                let (name, value) = word.split_once('=').unwrap_or((word, ""));
+                let (name, value) = (name.trim(), value.trim());
+                let valid = metrics_server::exposition::is_label_name(name) && !value.is_empty();
+                if !valid {
+                    warn!(pair = word, "left out of --constantLabels");
+                }
+                valid.then(|| (name.to_owned(), value.to_owned()))
+            })
+            .collect()
+    }
+
+    /// `--exclude-databases` as names.
+    pub fn excluded_databases(&self) -> Vec<String> {
+        let names = self.exclude_databases.split(',').map(str::trim);
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The flags that are given and do nothing yet.
+    fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("--config.file", self.config_file != "postgres_exporter.yml"),
+            ("--web.config.file", !self.web_config_file.is_empty()),
+            ("--web.systemd-socket", self.systemd_socket),
+            ("--auto-discover-databases", self.auto_discover_databases),
+            ("--extend.query-path", !self.extend_query_path.is_empty()),
+            ("--dumpmaps", self.dumpmaps),
+            ("--include-databases", !self.include_databases.is_empty()),
+            ("--metric-prefix", self.metric_prefix != "pg"),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+/// `--[no-]collector.<name>`, and the options of single collectors.
+#[derive(Clone, Debug)]
+pub struct CollectorArgs {
+    /// Which collectors run.
+    pub choice: CollectorChoice,
+    /// Collectors that are asked for and not there yet.
+    pub missing: Vec<&'static str>,
+}
+
+/// Options of `stat_statements`, which wait for it, and their defaults.
+const STATEMENTS: [(&str, &str); 5] = [
+    ("collector.stat_statements.include_query", "false"),
+    ("collector.stat_statements.query_length", "120"),
+    ("collector.stat_statements.limit", "100"),
+    ("collector.stat_statements.exclude_databases", ""),
+    ("collector.stat_statements.exclude_users", ""),
+];
+
+impl ClapArgs for CollectorArgs {
+    fn augment_args(command: Command) -> Command {
+        let command = CollectorChoice::augment(command, TABLE);
+        let command = PLANNED.into_iter().fold(command, |command, name| {
+            command.arg(
+                Arg::new(planned_flag(name))
+                    .long(planned_flag(name))
+                    .help("Not there yet")
+                    .help_heading("Collectors")
+                    .action(ArgAction::Set)
+                    .value_parser(clap::value_parser!(bool))
+                    .value_name("BOOL")
+                    .num_args(0..=1)
+                    .require_equals(true)
+                    .default_missing_value("true"),
+            )
+        });
+        STATEMENTS.into_iter().fold(command, |command, (flag, default)| {
+            let arg = Arg::new(flag).long(flag).help("Not there yet").help_heading("Collectors");
+            let arg = arg.action(ArgAction::Set).default_value(default);
+            command.arg(if default == "false" {
+                arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+            } else {
+                arg
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for CollectorArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let asked = |name: &&str| matches.get_one(&planned_flag(name)).copied() == Some(true);
+        Ok(Self {
+            choice: CollectorChoice::from_matches(matches, TABLE),
+            missing: PLANNED.into_iter().filter(asked).collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn planned_flag(name: &str) -> String {
+    format!("collector.{name}")
+}
+
+impl Args {
+    /// The collectors which run, `--disable-settings-metrics` considered.
+    pub fn choice(&self) -> CollectorChoice {
+        let mut choice = self.collectors.choice.clone();
+        if self.legacy.disable_settings_metrics {
+            choice.set("settings", false);
+        }
+        choice
+    }
+
+    /// Tells the log which flags do not do what they did in `postgres_exporter`.
+    pub fn warn(&self) {
+        if self.legacy.disable_settings_metrics {
+            warn!("--disable-settings-metrics is now called --no-collector.settings");
+        }
+        for flag in self.legacy.without_effect() {
+            warn!(flag, "this flag has no effect yet");
+        }
+        for name in &self.collectors.missing {
+            warn!(collector = name, "this collector is not there yet");
+        }
+    }
+}
+
+impl ExporterArgs for Args {
+    fn web(&self) -> &WebArgs {
+        &self.web
+    }
+
+    fn log(&self) -> (LogLevel, LogFormat) {
+        (self.log.level, self.log.format)
+    }
+}
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        duration if duration < Duration::from_millis(1) => Err("expected at least 1ms".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Server parameters which are numbers or switches: `pg_settings_*`.
+
+use metrics_server::{Collecting, Collector, CollectorSpec, Desc, Page};
+use tracing::debug;
+
+use crate::{
+    instance::Instance,
+    row::{RowError, Rows},
+};
+
+/// See the module.
+pub const SPEC: CollectorSpec<Instance> = CollectorSpec {
+    name: "settings",
+    help: "Server parameters",
+    enabled_by_default: true,
+    build: || Box::new(Settings),
+};
+
+const QUERY: &str = include_str!("settings.sql");
+
+struct Settings;
+
+impl Collector<Instance> for Settings {
+    fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
+        Box::pin(async move { Ok(write(&instance.query(QUERY).await?, out)?) })
+    }
+}
+
+/// A row that cannot be read, as forks of the server have them, costs its own family alone.
+fn write(rows: &Rows, out: &mut Page) -> Result<(), RowError> {
+    for row in rows.iter() {
+        let (Some(name), Some(setting)) = (row.text("name")?, row.text("setting")?) else {
+            continue;
+        };
+        let kind = row.text("vartype")?.unwrap_or_default();
+        let unit = row.text("unit")?.unwrap_or_default();
+        let Some(parameter) = parameter(name, setting, unit, kind) else {
+            debug!(setting = name, unit, "left out a setting which cannot be read");
+            continue;
+        };
+        out.sample(Desc::gauge(&parameter.family, &parameter.help), &[], parameter.value);
+    }
+    Ok(())
+}
+
+/// A parameter in base units.
+#[derive(Debug, PartialEq)]
+struct Parameter {
+    family: String,
+    help: String,
+    value: f64,
+}
+
+fn parameter(name: &str, setting: &str, unit: &str, kind: &str) -> Option<Parameter> {
+    let (value, base) = if kind == "bool" {
+        (f64::from(u8::from(setting == "on")), "")
+    } else {
+        let (scale, base) = scale(unit)?;
+        let value = number(setting)?;
+        // -1 is "off", "no limit" or "as another one" in every unit.
+        (if is_minus_one(value) { value } else { value * scale }, base)
+    };
+    let name_in_family = name.replace(['.', '-'], "_");
+    let (suffix, note) = if base.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!("_{base}"), format!(" [Units converted to {base}.]"))
+    };
+    Some(Parameter {
+        family: format!("pg_settings_{name_in_family}{suffix}"),
+        help: format!("Server Parameter: {name}{note}"),
+        value,
+    })
+}
+
+#[expect(clippy::float_cmp, reason = "the server writes -1 exactly")]
+fn is_minus_one(value: f64) -> bool {
+    value == -1.0
+}
+
+/// The number before a unit which some forks repeat in the value, as in `16MB`. What the unit is
+/// stands in a column of its own.
+fn number(setting: &str) -> Option<f64> {
+    setting.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end().parse().ok()
+}
+
+/// How many base units a unit is, and which; the server writes some with a factor: `8kB`.
+fn scale(unit: &str) -> Option<(f64, &'static str)> {
+    const KIB: f64 = 1024.0;
+    let digits = unit.len() - unit.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (factor, unit) = unit.split_at_checked(digits)?;
+    let factor = if factor.is_empty() { 1.0 } else { factor.parse().ok()? };
+    let (scale, base) = match unit {
+        "" => (1.0, ""),
+        "B" => (1.0, "bytes"),
+        "kB" => (KIB, "bytes"),
+        "MB" => (KIB * KIB, "bytes"),
+        "GB" => (KIB * KIB * KIB, "bytes"),
+        "TB" => (KIB * KIB * KIB * KIB, "bytes"),
+        "ms" => (1e-3, "seconds"),
+        "s" => (1.0, "seconds"),
+        "min" => (60.0, "seconds"),
+        "h" => (3_600.0, "seconds"),
+        "d" => (86_400.0, "seconds"),
+        _ => return None,
+    };
+    Some((factor * scale, base))
+}
+
+#[cfg(test)]
+mod tests;

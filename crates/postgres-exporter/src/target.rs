@@ -1,0 +1,252 @@
+//! A server to watch: the few connections kept to it, and their renewal.
+//!
+//! A holder of our own and not a pool crate: a pool lends a connection to one borrower at a time,
+//! where collectors share one and pipeline; and its cap forgets a connection that it has dropped,
+//! while the server is still busy with the last statement there.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    dsn::Dsn,
+    instance::{Facts, Instance},
+    session::{ConnectError, Limits, Session},
+};
+
+/// A login older than this is repeated at the next scrape, so that `pg_up` tells that logins work,
+/// and no server process grows old with us.
+const LOGIN_AGE_MAX: Duration = Duration::from_mins(1);
+/// Time for connections to close when the exporter stops.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// One server. Its lock is held for a few instructions only, never across an `await`.
+#[derive(Debug)]
+pub struct Target {
+    dsn: Dsn,
+    limits: Limits,
+    excluded_databases: Vec<String>,
+    /// What stands before each query: see [`prologue`].
+    prologue: String,
+    /// One permit a connection, given back when it has really ended.
+    places: Arc<Semaphore>,
+    kept: Mutex<Kept>,
+}
+
+/// What outlives a scrape.
+#[derive(Debug, Default)]
+struct Kept {
+    main: Option<Arc<Session>>,
+    slow: Option<Arc<Session>>,
+    /// When a login was last tried.
+    login_tried: Option<Instant>,
+    /// Why the last login failed, if it did.
+    login_error: Option<ConnectError>,
+}
+
+impl Target {
+    /// A server which nobody has connected to yet.
+    pub fn new(dsn: Dsn, limits: Limits, excluded_databases: Vec<String>) -> Self {
+        let prologue = prologue(&dsn, limits);
+        let places = Arc::new(Semaphore::new(limits.connections_max));
+        Self { dsn, limits, excluded_databases, prologue, places, kept: Mutex::default() }
+    }
+
+    /// `host:port`, for labels and logs.
+    pub fn server(&self) -> String {
+        self.dsn.server()
+    }
+
+    /// The databases which the operator does not want to see.
+    pub fn excluded_databases(&self) -> &[String] {
+        &self.excluded_databases
+    }
+
+    /// The server as one scrape sees it: the kept connection if it answers, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection that works, and none to be had in time.
+    pub async fn instance(self: &Arc<Self>, deadline: Instant) -> Result<Instance, ConnectError> {
+        let main = self.kept().main.clone();
+        if let Some(session) = main
+            && let Some(facts) = self.facts(&session, deadline).await
+        {
+            return Ok(self.renewed(session, facts, deadline).await);
+        }
+        self.kept().main = None;
+        let opened = match self.login(deadline).await {
+            Ok(session) => {
+                let facts = self.facts(&session, deadline).await;
+                facts
+                    .map(|facts| (session, facts))
+                    .ok_or(ConnectError::Timeout(self.limits.connect))
+            }
+            Err(error) => Err(error),
+        };
+        self.note(opened.as_ref().err());
+        let (session, facts) = opened?;
+        self.kept().main = Some(Arc::clone(&session));
+        Ok(Instance::new(Arc::clone(self), session, facts, None, deadline))
+    }
+
+    /// The connection for queries which may take long or wait for locks.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and none to be had now.
+    pub async fn slow(&self, deadline: Instant) -> Result<Arc<Session>, ConnectError> {
+        let slow = self.kept().slow.clone();
+        if let Some(session) = slow
+            && self.answers(&session, deadline).await
+        {
+            return Ok(session);
+        }
+        self.kept().slow = None;
+        let session = self.login(deadline).await?;
+        self.kept().slow = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// `sql` behind the settings that hold for it alone.
+    pub fn bounded(&self, sql: &str) -> String {
+        format!("{}{sql}", self.prologue)
+    }
+
+    /// When a login was last tried.
+    pub fn login_tried(&self) -> Option<Instant> {
+        self.kept().login_tried
+    }
+
+    /// Closes all connections and waits a moment for them.
+    pub async fn close(&self) {
+        *self.kept() = Kept::default();
+        let all = u32::try_from(self.limits.connections_max).unwrap_or(u32::MAX);
+        if timeout(CLOSE_LIMIT, self.places.acquire_many(all)).await.is_err() {
+            debug!(server = self.server(), "did not wait for connections to close");
+        }
+    }
+
+    /// `session`, or a new one in its place where its login is old. If the new login fails the old
+    /// connection goes on serving, and the failure is shown.
+    async fn renewed(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        facts: Facts,
+        deadline: Instant,
+    ) -> Instance {
+        let due = self.login_tried().is_none_or(|tried| tried.elapsed() >= LOGIN_AGE_MAX);
+        let failed = self.kept().login_error.is_some();
+        if !due && !failed {
+            return Instance::new(Arc::clone(self), session, facts, None, deadline);
+        }
+        let login = self.login(deadline).await;
+        self.note(login.as_ref().err());
+        match login {
+            Ok(new) => {
+                let mut kept = self.kept();
+                kept.main = Some(Arc::clone(&new));
+                kept.slow = None;
+                drop(kept);
+                Instance::new(Arc::clone(self), new, facts, None, deadline)
+            }
+            Err(error) => Instance::new(Arc::clone(self), session, facts, Some(error), deadline),
+        }
+    }
+
+    async fn login(&self, deadline: Instant) -> Result<Arc<Session>, ConnectError> {
+        let limit = self
+            .dsn
+            .connect_timeout
+            .map_or(self.limits.connect, |theirs| theirs.min(self.limits.connect));
+        let limit = budget(deadline, limit);
+        let opening = async {
+            let places = Arc::clone(&self.places);
+            let place = places.acquire_owned().await.map_err(|_closed| ConnectError::Full)?;
+            Session::open(&self.dsn, self.limits, place).await
+        };
+        let opened = timeout(limit, opening).await;
+        let full = self.places.available_permits() == 0;
+        match opened {
+            Ok(opened) => opened.map(Arc::new),
+            Err(_elapsed) if full => Err(ConnectError::Full),
+            Err(_elapsed) => Err(ConnectError::Timeout(limit)),
+        }
+    }
+
+    async fn facts(&self, session: &Session, deadline: Instant) -> Option<Facts> {
+        if !session.is_open() {
+            return None;
+        }
+        let limit = budget(deadline, self.limits.connect);
+        let asked = timeout(limit, session.query(&self.bounded(Facts::QUERY))).await;
+        match asked {
+            Ok(Ok(rows)) => Facts::read(&rows).ok(),
+            Ok(Err(error)) => {
+                debug!(server = self.server(), %error, "the kept connection is of no use");
+                None
+            }
+            Err(_elapsed) => None,
+        }
+    }
+
+    async fn answers(&self, session: &Session, deadline: Instant) -> bool {
+        let limit = budget(deadline, self.limits.lock * 2);
+        session.is_open() && matches!(timeout(limit, session.query("SELECT 1")).await, Ok(Ok(_)))
+    }
+
+    /// Remembers how a login went, and tells the log when that changes.
+    fn note(&self, error: Option<&ConnectError>) {
+        let mut kept = self.kept();
+        let before = std::mem::replace(&mut kept.login_error, error.cloned());
+        let first = kept.login_tried.replace(Instant::now()).is_none();
+        drop(kept);
+        match error {
+            Some(error) if before.is_none() => {
+                warn!(server = self.server(), %error, "cannot log in");
+            }
+            None if first || before.is_some() => info!(server = self.server(), "logged in"),
+            _ => {}
+        }
+    }
+
+    /// Plain values: a panic elsewhere leaves none half written.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At most half of what is left, so that whoever comes next has time as well.
+fn budget(deadline: Instant, limit: Duration) -> Duration {
+    limit.min(deadline.saturating_duration_since(Instant::now()) / 2)
+}
+
+/// Settings of a query: they and the query are one message, so one implicit transaction, and end
+/// with it. Nothing is left behind on the server, which matters where a pooler lends its process
+/// to others next, and `pg_settings` keeps telling what the operator configured.
+///
+/// What the data source sets itself is left alone.
+fn prologue(dsn: &Dsn, limits: Limits) -> String {
+    let settings = [
+        ("statement_timeout", limits.statement.as_millis().to_string()),
+        ("lock_timeout", limits.lock.as_millis().to_string()),
+        ("jit", "off".to_owned()),
+        ("search_path", "pg_catalog".to_owned()),
+    ];
+    settings
+        .into_iter()
+        .filter(|(name, _)| !dsn.sets(name))
+        .fold("SET TRANSACTION READ ONLY;".to_owned(), |prologue, (name, value)| {
+            format!("{prologue}SET LOCAL {name}={value};")
+        })
+}
+
+#[cfg(test)]
+mod tests;
