@@ -45,7 +45,7 @@ e2e-full: ## the same, and what takes hours
 	@E2E_FULL=1 tests/run.sh rules e2e
 
 bench: ## figures for docs: scrape times, memory, comparisons
-	cargo run --release --locked --package bench
+	@deploy/bench
 
 images: ## build the images of the three exporters
 	@deploy/images/build

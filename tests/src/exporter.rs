@@ -23,10 +23,13 @@ use crate::{Page, eventually, eventually_within};
 pub fn binary(name: &str) -> PathBuf {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-    let test = env::current_exe().expect("a path");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug/deps/test");
+    let program = env::current_exe().expect("a path");
+    let folder = program.parent().expect("target/debug/deps or target/release");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("deps/..") } else { folder };
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--package", name, "--bin", name])
+        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .args(["--package", name, "--bin", name])
         .status()
         .expect("cargo runs");
     assert!(status.success(), "cannot build {name}");

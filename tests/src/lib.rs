@@ -2,6 +2,7 @@
 
 mod exporter;
 mod page;
+pub mod servers;
 mod wait;
 
 pub use exporter::{Exporter, Response, Stopped, binary, get, get_with, run_to_end};

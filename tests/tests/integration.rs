@@ -1,103 +1,15 @@
-//! The exporters against real servers, each in a container of its own.
-//!
-//! Images come from `POSTGRES_TEST_IMAGE`, `VALKEY_TEST_IMAGE` and `SEAWEEDFS_TEST_IMAGE`.
+//! The exporters against real servers.
 
-use std::{
-    env,
-    future::Future,
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Exporter, Page, eventually, get, get_with, repository};
-use testcontainers::{
-    ContainerAsync, GenericImage, ImageExt as _,
-    core::{IntoContainerPort as _, Mount, WaitFor},
-    runners::AsyncRunner as _,
+use e2e::{
+    Page, eventually, get, get_with,
+    servers::{
+        MONITOR_PASSWORD, MONITOR_PASSWORD_ENCODED, Postgres, Seaweedfs, VALKEY_MAXMEMORY_BYTES,
+        Valkey,
+    },
 };
-use tokio_postgres::{Client, NoTls};
-
-fn image(variable: &str, default: &str) -> GenericImage {
-    let name = env::var(variable).unwrap_or_else(|_unset| default.to_owned());
-    let (name, tag) = name.rsplit_once(':').unwrap_or((name.as_str(), "latest"));
-    GenericImage::new(name, tag)
-}
-
-/// A port which stays the same when a container is stopped and started again.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-// --- PostgreSQL ---------------------------------------------------------------------------------
-
-/// A server set up as the platform's: the same scripts, the same role for the exporter.
-struct Postgres {
-    container: ContainerAsync<GenericImage>,
-    port: u16,
-}
-
-/// Percent-encoded in a DSN: `mon:it/or@1`.
-const MONITOR_PASSWORD: &str = "mon:it/or@1";
-const MONITOR_PASSWORD_ENCODED: &str = "mon%3Ait%2For%401";
-
-impl Postgres {
-    async fn start() -> Result<Self> {
-        let port = free_port()?;
-        let scripts = repository().join("deploy/postgres/init");
-        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
-            .with_wait_for(WaitFor::Nothing)
-            .with_mapped_port(port, 5432.tcp())
-            .with_mount(Mount::bind_mount(scripts.to_string_lossy(), "/docker-entrypoint-initdb.d"))
-            .with_env_var("POSTGRES_USER", "postgres")
-            .with_env_var("POSTGRES_PASSWORD", "owner")
-            .with_env_var("POSTGRES_DB", "lakehouse")
-            .with_env_var("AIRFLOW_DB_PASSWORD", "airflow")
-            .with_env_var("LAKE_DB_PASSWORD", "lake")
-            .with_env_var("MONITOR_DB_PASSWORD", MONITOR_PASSWORD)
-            .with_startup_timeout(Duration::from_mins(2))
-            .start()
-            .await?;
-        let server = Self { container, port };
-        soon("PostgreSQL serves", || async { server.client().await.map(drop) }).await?;
-        Ok(server)
-    }
-
-    /// A session of the owner.
-    async fn client(&self) -> Result<Client> {
-        let dsn = format!(
-            "host=127.0.0.1 port={} user=postgres password=owner dbname=lakehouse connect_timeout=2",
-            self.port
-        );
-        let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await?;
-        tokio::spawn(connection);
-        client.simple_query("SELECT 1").await?;
-        Ok(client)
-    }
-
-    fn exporter(&self, args: &[&str]) -> Result<Exporter> {
-        let dsn = format!(
-            "postgresql://monitor:{MONITOR_PASSWORD_ENCODED}@127.0.0.1:{}/lakehouse?sslmode=disable",
-            self.port
-        );
-        Exporter::start("postgres-exporter", args, &[("DATA_SOURCE_NAME", &dsn)])
-    }
-}
-
-/// Tries an asynchronous `attempt` for a minute.
-#[expect(clippy::disallowed_methods, reason = "tests wait for other programs")]
-async fn soon<F: Future<Output = Result<()>>>(what: &str, attempt: impl Fn() -> F) -> Result<()> {
-    let start = Instant::now();
-    loop {
-        match attempt().await {
-            Ok(()) => return Ok(()),
-            Err(error) if start.elapsed() > Duration::from_mins(1) => {
-                return Err(error.context(what.to_owned()));
-            }
-            Err(_not_yet) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_connections_are_counted_by_state() -> Result<()> {
@@ -228,44 +140,6 @@ fn within(limit: Duration, what: &str, work: impl FnOnce() -> Result<()>) -> Res
     Ok(())
 }
 
-// --- Valkey -------------------------------------------------------------------------------------
-
-struct Valkey {
-    container: ContainerAsync<GenericImage>,
-    port: u16,
-}
-
-const VALKEY_MAXMEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
-
-impl Valkey {
-    async fn start() -> Result<Self> {
-        let port = free_port()?;
-        let container = image("VALKEY_TEST_IMAGE", "valkey/valkey:9.1.3-alpine")
-            .with_wait_for(WaitFor::Nothing)
-            .with_mapped_port(port, 6379.tcp())
-            .with_cmd(["valkey-server", "--maxmemory", "64mb", "--protected-mode", "no"])
-            .start()
-            .await?;
-        let server = Self { container, port };
-        soon("Valkey serves", || async {
-            let mut connection = server.connect().await?;
-            Ok(redis::cmd("PING").exec_async(&mut connection).await?)
-        })
-        .await?;
-        Ok(server)
-    }
-
-    async fn connect(&self) -> Result<redis::aio::MultiplexedConnection> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
-        Ok(client.get_multiplexed_async_connection().await?)
-    }
-
-    fn exporter(&self, args: &[&str]) -> Result<Exporter> {
-        let address = format!("redis://127.0.0.1:{}", self.port);
-        Exporter::start("valkey-exporter", args, &[("REDIS_ADDR", &address)])
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn valkey_memory_clients_and_commands_are_shown() -> Result<()> {
     let server = Valkey::start().await?;
@@ -342,40 +216,17 @@ async fn valkey_may_stop_hang_and_return() -> Result<()> {
     Ok(())
 }
 
-// --- SeaweedFS ----------------------------------------------------------------------------------
-
 #[tokio::test(flavor = "multi_thread")]
 async fn seaweedfs_has_what_the_rules_read() -> Result<()> {
-    let (api, metrics, filer) = (free_port()?, free_port()?, free_port()?);
-    let _server = image("SEAWEEDFS_TEST_IMAGE", "chrislusf/seaweedfs:4.44")
-        .with_wait_for(WaitFor::Nothing)
-        .with_mapped_port(api, 9333.tcp())
-        .with_mapped_port(metrics, 9324.tcp())
-        .with_mapped_port(filer, 8888.tcp())
-        .with_cmd([
-            "server",
-            "-ip=127.0.0.1",
-            "-ip.bind=0.0.0.0",
-            "-dir=/data",
-            "-filer",
-            "-metricsPort=9324",
-            "-volume.max=3",
-            "-master.volumeSizeLimitMB=32",
-        ])
-        .start()
-        .await?;
-    let filer = format!("http://127.0.0.1:{filer}/lake/orders.csv");
+    let server = Seaweedfs::start().await?;
+    let file = format!("{}/lake/orders.csv", server.filer);
     eventually("a file is written", || {
-        let answer = ureq::put(&filer)
-            .header("Content-Type", "text/csv")
-            .send("id,total\n1,84\n")
-            .context("PUT")?;
+        let answer = ureq::put(&file).send("id,total\n1,84\n").context("PUT")?;
         ensure!(answer.status().is_success(), "{}", answer.status());
         Ok(())
     })?;
-    ensure!(get(&filer)?.body.contains("1,84"), "it reads back");
-    let address = format!("http://127.0.0.1:{metrics}/metrics");
-    let page = Page::parse(&get(&address)?.body);
+    ensure!(get(&file)?.body.contains("1,84"), "it reads back");
+    let page = Page::parse(&get(&format!("{}/metrics", server.metrics))?.body);
     for kind in ["all", "used", "free"] {
         let resource = page.sum("SeaweedFS_volumeServer_resource", &[("type", kind)]);
         ensure!(resource > 0.0, "resource {kind}");

@@ -1,0 +1,240 @@
+//! Real servers, each in a container of its own.
+//!
+//! Images come from `POSTGRES_TEST_IMAGE`, `VALKEY_TEST_IMAGE` and `SEAWEEDFS_TEST_IMAGE`.
+
+use std::{
+    env, fmt,
+    future::Future,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use testcontainers::{
+    ContainerAsync, GenericImage, ImageExt as _,
+    core::{IntoContainerPort as _, Mount, WaitFor},
+    runners::AsyncRunner as _,
+};
+use tokio_postgres::{Client, NoTls};
+
+use crate::{Exporter, repository};
+
+/// Percent-encoded in a DSN: `mon:it/or@1`.
+pub const MONITOR_PASSWORD: &str = "mon:it/or@1";
+/// The same, encoded.
+pub const MONITOR_PASSWORD_ENCODED: &str = "mon%3Ait%2For%401";
+/// The `maxmemory` of a [`Valkey`].
+pub const VALKEY_MAXMEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// A PostgreSQL server set up as the platform's: the same scripts, the same role for the exporter.
+pub struct Postgres {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Its port on the loopback address.
+    pub port: u16,
+}
+
+impl Postgres {
+    /// Starts a server and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or no answer within a minute.
+    pub async fn start() -> Result<Self> {
+        let port = free_port()?;
+        let scripts = repository().join("deploy/postgres/init");
+        let mount = Mount::bind_mount(scripts.to_string_lossy(), "/docker-entrypoint-initdb.d");
+        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(port, 5432.tcp())
+            .with_mount(mount)
+            .with_env_var("POSTGRES_USER", "postgres")
+            .with_env_var("POSTGRES_PASSWORD", "owner")
+            .with_env_var("POSTGRES_DB", "lakehouse")
+            .with_env_var("AIRFLOW_DB_PASSWORD", "airflow")
+            .with_env_var("LAKE_DB_PASSWORD", "lake")
+            .with_env_var("MONITOR_DB_PASSWORD", MONITOR_PASSWORD)
+            .with_startup_timeout(Duration::from_mins(2))
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("PostgreSQL serves", || async { server.client().await.map(drop) }).await?;
+        Ok(server)
+    }
+
+    /// A session of the owner.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer.
+    pub async fn client(&self) -> Result<Client> {
+        let dsn = format!(
+            "host=127.0.0.1 port={} user=postgres password=owner dbname=lakehouse connect_timeout=2",
+            self.port
+        );
+        let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await?;
+        tokio::spawn(connection);
+        client.simple_query("SELECT 1").await?;
+        Ok(client)
+    }
+
+    /// How an exporter reaches the server, as the role which may read statistics.
+    #[must_use]
+    pub fn dsn(&self) -> String {
+        format!(
+            "postgresql://monitor:{MONITOR_PASSWORD_ENCODED}@127.0.0.1:{}/lakehouse?sslmode=disable",
+            self.port
+        )
+    }
+
+    /// An exporter which watches the server.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn exporter(&self, args: &[&str]) -> Result<Exporter> {
+        Exporter::start("postgres-exporter", args, &[("DATA_SOURCE_NAME", &self.dsn())])
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// A Valkey server with a memory limit.
+pub struct Valkey {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Its port on the loopback address.
+    pub port: u16,
+}
+
+impl Valkey {
+    /// Starts a server and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or no answer within a minute.
+    pub async fn start() -> Result<Self> {
+        let port = free_port()?;
+        let container = image("VALKEY_TEST_IMAGE", "valkey/valkey:9.1.3-alpine")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(port, 6379.tcp())
+            .with_cmd(["valkey-server", "--maxmemory", "64mb", "--protected-mode", "no"])
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("Valkey serves", || async {
+            let mut connection = server.connect().await?;
+            Ok(redis::cmd("PING").exec_async(&mut connection).await?)
+        })
+        .await?;
+        Ok(server)
+    }
+
+    /// A connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer.
+    pub async fn connect(&self) -> Result<redis::aio::MultiplexedConnection> {
+        let client = redis::Client::open(self.address())?;
+        Ok(client.get_multiplexed_async_connection().await?)
+    }
+
+    /// How an exporter reaches the server.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// An exporter which watches the server.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn exporter(&self, args: &[&str]) -> Result<Exporter> {
+        Exporter::start("valkey-exporter", args, &[("REDIS_ADDR", &self.address())])
+    }
+}
+
+impl fmt::Debug for Valkey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Valkey").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// A SeaweedFS server with all roles in one process.
+pub struct Seaweedfs {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Where the filer takes files.
+    pub filer: String,
+    /// Where the metrics of all roles are.
+    pub metrics: String,
+}
+
+impl Seaweedfs {
+    /// Starts a server; the filer takes some seconds more.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine or no image.
+    pub async fn start() -> Result<Self> {
+        let (metrics, filer) = (free_port()?, free_port()?);
+        let container = image("SEAWEEDFS_TEST_IMAGE", "chrislusf/seaweedfs:4.44")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(metrics, 9324.tcp())
+            .with_mapped_port(filer, 8888.tcp())
+            .with_cmd([
+                "server",
+                "-ip=127.0.0.1",
+                "-ip.bind=0.0.0.0",
+                "-dir=/data",
+                "-filer",
+                "-metricsPort=9324",
+                "-volume.max=7",
+                "-master.volumeSizeLimitMB=32",
+                "-master.volumePreallocate=false",
+                "-master.defaultReplication=000",
+            ])
+            .start()
+            .await?;
+        let address = |port: u16| format!("http://127.0.0.1:{port}");
+        Ok(Self { container, filer: address(filer), metrics: address(metrics) })
+    }
+}
+
+impl fmt::Debug for Seaweedfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seaweedfs").field("filer", &self.filer).finish_non_exhaustive()
+    }
+}
+
+fn image(variable: &str, default: &str) -> GenericImage {
+    let name = env::var(variable).unwrap_or_else(|_unset| default.to_owned());
+    let (name, tag) = name.rsplit_once(':').unwrap_or((name.as_str(), "latest"));
+    GenericImage::new(name, tag)
+}
+
+/// A port which stays the same when a container is stopped and started again.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Tries an asynchronous `attempt` for a minute.
+#[expect(clippy::disallowed_methods, reason = "tests wait for other programs")]
+async fn soon<F: Future<Output = Result<()>>>(what: &str, attempt: impl Fn() -> F) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(()) => return Ok(()),
+            Err(error) if start.elapsed() > Duration::from_mins(1) => {
+                return Err(error.context(what.to_owned()));
+            }
+            Err(_not_yet) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
