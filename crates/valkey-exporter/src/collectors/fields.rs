@@ -1,0 +1,58 @@
+//! Fields of `INFO` which are one number each, by the catalogue.
+
+use metrics_server::Kind;
+
+use super::Snapshot;
+use crate::{
+    fields::{self, SYSTEM_MEMORY, default_help},
+    info,
+    out::{Metric, Out},
+};
+
+/// Sections whose lines are read by a collector of their own.
+const OTHERS: [&str; 4] = ["Commandstats", "Errorstats", "Keyspace", "Latencystats"];
+
+const IO_THREAD: Metric = Metric::counter(
+    "active_time_io_thread_seconds_total",
+    "Time an I/O thread was busy, in seconds",
+);
+const START_TIME: Metric = Metric::gauge(
+    "start_time_seconds",
+    "Start time of the Redis instance since unix epoch in seconds.",
+);
+const KEY_GROUPS_DURATION: Metric = Metric::gauge(
+    "last_key_groups_scrape_duration_milliseconds",
+    "Duration of the last key group metrics scrape in milliseconds",
+);
+
+pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
+    for line in snapshot.info.lines().filter(|line| !OTHERS.contains(&line.section)) {
+        write_field(line.field, line.value, out);
+    }
+    let number = |field| snapshot.info.get(field).and_then(info::number);
+    if snapshot.options.include_system_metrics
+        && let Some(bytes) = number(SYSTEM_MEMORY.field)
+    {
+        out.start(SYSTEM_MEMORY.name, &SYSTEM_MEMORY.help(), SYSTEM_MEMORY.kind).sample(&[], bytes);
+    }
+    if let Some(uptime) = number("uptime_in_seconds")
+        && let Ok(now) = snapshot.now.duration_since(std::time::UNIX_EPOCH)
+    {
+        out.value(&START_TIME, now.as_secs() as f64 - uptime);
+    }
+    out.value(&KEY_GROUPS_DURATION, 0.0);
+}
+
+/// Writes a field if the catalogue or the rule for `cluster_*` knows it and its value is a number.
+pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) {
+    let Some(number) = info::number(value) else { return };
+    if let Some(row) = fields::find(field) {
+        out.start(row.name, &row.help(), row.kind).sample(&[], number / row.divisor);
+    } else if field.starts_with("cluster_") {
+        let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let name: String = field.chars().map(valid).collect();
+        out.start(&name, &default_help(&name), Kind::Gauge).sample(&[], number);
+    } else if let Some(thread) = info::index(field, "used_active_time_io_thread_") {
+        out.family(&IO_THREAD).sample(&[("thread", &thread.to_string())], number);
+    }
+}
