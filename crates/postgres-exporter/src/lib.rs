@@ -1,7 +1,8 @@
 //! The `postgres-exporter`: a drop-in for `postgres_exporter` which does not hang with its database.
 //!
 //! A scrape passes through the modules in this order: [`args`] and [`sources`] say what to watch,
-//! [`dsn`] what a data source means, [`target`] keeps a few connections to it, each a [`session`];
+//! [`dsn`] what a data source means, [`target`] keeps a few connections to it, each a [`session`],
+//! encrypted by [`tls`] where that is asked for;
 //! an [`instance`] is the server as one scrape sees it, [`collectors`] read [`row`]s from it and
 //! write families, [`exporter`] puts the page together; [`app`] wires all of it.
 #![forbid(unsafe_code)]
@@ -16,5 +17,6 @@ pub mod row;
 pub mod session;
 pub mod sources;
 pub mod target;
+pub mod tls;
 
 pub use app::{PROGRAM, run};

@@ -11,14 +11,18 @@ use tokio::{
     time::timeout,
 };
 use tokio_postgres::{
-    Client, Config, Connection, NoTls, SimpleQueryMessage, SimpleQueryRow, config,
+    Client, Config, Connection, SimpleQueryMessage, SimpleQueryRow, Socket, config, error::SqlState,
 };
 use tracing::debug;
 
 use crate::{
     dsn::{Dsn, SslMode},
     row::{RowError, Rows},
+    tls::{self, Tls},
 };
+
+/// What the driver makes of a login.
+type Connected = (Client, Connection<Socket, tls::Stream<Socket>>);
 
 /// Rows of one answer; beyond it the query fails, so that a server cannot fill our memory.
 const ROWS_MAX: usize = 200_000;
@@ -52,9 +56,9 @@ pub enum ConnectError {
     /// As many connections as are allowed are open or still closing.
     #[error("all connections to the server are in use")]
     Full,
-    /// An `sslmode` which cannot be had.
-    #[error("this sslmode is not supported yet, use disable, allow or prefer")]
-    Ssl,
+    /// The files that `sslmode` asks for cannot be used.
+    #[error("{0}")]
+    Ssl(String),
 }
 
 /// Why a query has no answer.
@@ -117,16 +121,7 @@ impl Session {
         limits: Limits,
         place: OwnedSemaphorePermit,
     ) -> Result<Self, ConnectError> {
-        let mut config = config(dsn);
-        match dsn.ssl.mode {
-            SslMode::Disable | SslMode::Allow => config.ssl_mode(config::SslMode::Disable),
-            SslMode::Prefer => config.ssl_mode(config::SslMode::Prefer),
-            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
-                return Err(ConnectError::Ssl);
-            }
-        };
-        let (client, connection) =
-            config.connect(NoTls).await.map_err(|error| ConnectError::Refused(describe(&error)))?;
+        let (client, connection) = connect(dsn).await?;
         let (closing, closed) = oneshot::channel();
         tokio::spawn(drive(connection, closed, limits.statement + CLOSE_MARGIN, place));
         Ok(Self { client, _closing: closing })
@@ -199,6 +194,38 @@ async fn drive<S, T>(
         None => debug!("connection abandoned, the server does not answer"),
     }
     drop(place);
+}
+
+/// Tries encrypted and plain in the order that `sslmode` has for them.
+async fn connect(dsn: &Dsn) -> Result<Connected, ConnectError> {
+    let attempts: &[config::SslMode] = match dsn.ssl.mode {
+        SslMode::Disable => &[config::SslMode::Disable],
+        SslMode::Allow => &[config::SslMode::Disable, config::SslMode::Require],
+        SslMode::Prefer => &[config::SslMode::Prefer, config::SslMode::Disable],
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[config::SslMode::Require],
+    };
+    let tls = Tls::new(&dsn.ssl).map_err(|error| ConnectError::Ssl(error.to_string()))?;
+    let mut config = config(dsn);
+    let mut refused = ConnectError::Full;
+    for mode in attempts {
+        match config.ssl_mode(*mode).connect(tls.clone()).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => {
+                refused = ConnectError::Refused(describe(&error));
+                if !may_differ(&error) {
+                    break;
+                }
+            }
+        }
+    }
+    Err(refused)
+}
+
+/// Whether the other kind of connection could succeed where this one failed: the server may want
+/// it (`pg_hba.conf`), or the handshake broke.
+fn may_differ(error: &tokio_postgres::Error) -> bool {
+    let wanted = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+    error.code().map_or_else(|| error.to_string().contains("TLS"), |code| *code == wanted)
 }
 
 fn config(dsn: &Dsn) -> Config {

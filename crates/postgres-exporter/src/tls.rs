@@ -1,0 +1,318 @@
+//! TLS to a server, as `sslmode` asks for it: the driver's connector on rustls.
+//!
+//! Missing: channel binding (`SCRAM-SHA-256-PLUS`), which servers offer and do not insist on.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
+};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
+use tokio_rustls::{TlsConnector, client};
+
+use crate::dsn::{Ssl, SslMode};
+
+/// Why TLS cannot be set up.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file of certificates or keys cannot be used.
+    #[error("cannot read {parameter}: {reason}")]
+    File {
+        /// `sslrootcert`, `sslcert` or `sslkey`.
+        parameter: &'static str,
+        /// What is wrong; nothing of the file's contents.
+        reason: String,
+    },
+    /// `sslcert` without `sslkey`, or the other way round.
+    #[error("sslcert and sslkey belong together")]
+    Pair,
+    /// Certificate and key do not match, or the authorities are of no use.
+    #[error("the certificates cannot be used: {0}")]
+    Config(String),
+}
+
+/// Makes the driver's connections encrypted ones.
+#[derive(Clone)]
+pub struct Tls {
+    connector: TlsConnector,
+}
+
+impl Tls {
+    /// Reads the files anew, so that a certificate which was replaced is taken at the next login.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`].
+    pub fn new(ssl: &Ssl) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let unusable = |error: rustls::Error| TlsError::Config(error.to_string());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier(ssl, provider)?);
+        let config = match (&ssl.cert, &ssl.key) {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(cert), Some(key)) => {
+                let chain = read_certificates("sslcert", cert)?;
+                let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable("sslkey"))?;
+                builder.with_client_auth_cert(chain, key).map_err(unusable)?
+            }
+            _ => return Err(TlsError::Pair),
+        };
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)) })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+/// `require` does not look at the certificate, unless there is something to look with: then it is
+/// `verify-ca`, as libpq has it.
+fn verifier(
+    ssl: &Ssl,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    let checked = match ssl.mode {
+        SslMode::VerifyCa | SslMode::VerifyFull => true,
+        SslMode::Require => ssl.root_cert.is_some(),
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer => false,
+    };
+    if !checked {
+        return Ok(Arc::new(Unverified { provider }));
+    }
+    let roots = Arc::new(roots(ssl.root_cert.as_deref())?);
+    let full = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| TlsError::Config(error.to_string()))?;
+    if ssl.mode == SslMode::VerifyFull { Ok(full) } else { Ok(Arc::new(AnyName { full })) }
+}
+
+fn roots(path: Option<&str>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match path {
+        None | Some("system") => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for certificate in read_certificates("sslrootcert", path)? {
+                roots.add(certificate).map_err(|error| TlsError::Config(error.to_string()))?;
+            }
+        }
+    }
+    Ok(roots)
+}
+
+fn read_certificates(
+    parameter: &'static str,
+    path: &str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable(parameter))?;
+    let certificates: Vec<_> =
+        certificates.collect::<Result<_, _>>().map_err(unreadable(parameter))?;
+    if certificates.is_empty() {
+        return Err(TlsError::File { parameter, reason: "no certificate in it".to_owned() });
+    }
+    Ok(certificates)
+}
+
+fn unreadable(parameter: &'static str) -> impl Fn(rustls::pki_types::pem::Error) -> TlsError {
+    move |error| TlsError::File { parameter, reason: error.to_string() }
+}
+
+/// Takes every certificate; that the peer holds its key is still checked.
+#[derive(Debug)]
+struct Unverified {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Takes a certificate of a known authority, whatever name it is for.
+#[derive(Debug)]
+struct AnyName {
+    full: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::{CertificateError, Error};
+
+        let checked = self.full.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match checked {
+            // The name is looked at last, when the chain has been found good.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            checked => checked,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.full.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.full.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.full.supported_verify_schemes()
+    }
+}
+
+impl<S> MakeTlsConnect<S> for Tls
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = Stream<S>;
+    type TlsConnect = Connect;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, domain: &str) -> io::Result<Connect> {
+        // A socket in a folder has no name, and is not asked for TLS.
+        let name = ServerName::try_from(domain.to_owned()).map_err(io::Error::other);
+        Ok(Connect { connector: self.connector.clone(), name })
+    }
+}
+
+/// TLS to one host.
+pub struct Connect {
+    connector: TlsConnector,
+    name: io::Result<ServerName<'static>>,
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<S> TlsConnect<S> for Connect
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = Stream<S>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream<S>>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        Box::pin(async move {
+            let connecting = self.connector.connect(self.name?, stream);
+            Ok(Stream(Box::new(connecting.await?)))
+        })
+    }
+}
+
+/// An encrypted connection.
+#[derive(Debug)]
+pub struct Stream<S>(Box<client::TlsStream<S>>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> tokio_postgres::tls::TlsStream for Stream<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;
