@@ -1,0 +1,159 @@
+//! Wires the exporter together: the only place which knows every part.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, bail};
+use metrics_server::{
+    ExporterInfo, Health, Role, Server, Shutdown, Telemetry as ServerTelemetry, args::Dialect,
+    cli::Program, http,
+};
+use prometheus::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::{
+    args::{Args, RelayArgs},
+    expose::{self, Exposed},
+    ingest::{Clock, Ingest, Listen, Sockets, TcpLimits, resolve},
+    pipeline::{Limits, Mappings, Pipeline},
+    relay::{self, Relay},
+    reload::{self, Reloader},
+    series::Store,
+    telemetry::{RESERVED_PREFIXES, Telemetry},
+};
+
+/// Identity of this exporter.
+static INFO: ExporterInfo = ExporterInfo {
+    name: "statsd_exporter",
+    title: "Statsd Exporter",
+    description: "Prometheus exporter for StatsD: receives StatsD lines, exposes metrics.",
+    version: env!("CARGO_PKG_VERSION"),
+    documentation_url: "https://prometheus.io/docs/instrumenting/exporters/",
+};
+
+/// How this exporter starts.
+pub const PROGRAM: Program = Program {
+    info: &INFO,
+    dialect: Dialect::Kingpin,
+    env_prefix: "STATSD_EXPORTER",
+    listen_address: ":9102",
+    usage_exit: 1,
+};
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+///
+/// One line: the mapping, an address or a socket cannot be used.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mapping = reload::load(args.read.mapping_config.as_deref())?;
+    if args.read.check_config {
+        info!(rules = mapping.rules_count(), "the mapping is fine");
+        return Ok(());
+    }
+    for flag in args.compat.without_effect() {
+        warn!(flag, "this flag has no effect");
+    }
+    let sockets = Sockets::bind(&listen(&args))?;
+    let server = ServerTelemetry::new(INFO.name)?;
+    server.register_build_info(&INFO)?;
+    let telemetry = Telemetry::register(server.registry(), args.compat.cache_size > 0)?;
+    let relay = relay(&args.relay, server.registry())?;
+    let pipeline = Arc::new(Pipeline {
+        store: Store::new(args.limits.series_max, reserved(server.registry()), RESERVED_PREFIXES),
+        mappings: Mappings::new(mapping),
+        telemetry,
+        dialect: args.read.dialect(),
+        limits: Limits {
+            labels_max: args.limits.labels_max,
+            line_bytes_max: args.limits.line_bytes_max,
+            alias_bytes_max: args.limits.alias_bytes_max,
+        },
+    });
+    metrics_server::block_on(serve(args, server, sockets, relay, pipeline))?
+}
+
+async fn serve(
+    args: Args,
+    server: ServerTelemetry,
+    sockets: Sockets,
+    relay: Option<(Relay, relay::Sender)>,
+    pipeline: Arc<Pipeline>,
+) -> anyhow::Result<()> {
+    let bound = http::bind(&args.web.listen_address).await?;
+    let clock = Clock::start();
+    pipeline.start_mapping(clock.tick());
+
+    let (stop, shutdown) = Shutdown::new();
+    stop.clone().request_on_signal()?;
+    let reloader = Arc::new(Reloader::new(args.read.mapping_config, Arc::clone(&pipeline), clock));
+    reload_on_signal(Arc::clone(&reloader))?;
+
+    let health = Health::new(clock.started());
+    let alive = health.check("ingest", Role::Liveness);
+    let ingest = Ingest::spawn(sockets, &pipeline, relay, clock, alive.clone())?;
+    #[expect(clippy::disallowed_methods, reason = "the shell's clock")]
+    alive.succeeded(SystemTime::now(), Duration::ZERO);
+    let (stop_ingest, stopping) = (ingest.stop(), shutdown.clone());
+    tokio::spawn(async move {
+        stopping.requested().await;
+        stop_ingest.request();
+    });
+
+    let exposed = Arc::new(Exposed::new(pipeline, clock));
+    let mut http = Server::new(&INFO, &args.web, server, health).metrics(exposed);
+    if args.lifecycle.enable_lifecycle {
+        http = http.merge(expose::lifecycle(reloader, stop));
+    }
+    http.serve(bound, shutdown).await?;
+    ingest.join();
+    Ok(())
+}
+
+fn listen(args: &Args) -> Listen {
+    Listen {
+        udp: args.listen.udp.clone(),
+        tcp: args.listen.tcp.clone(),
+        unixgram: args.listen.unixgram.clone(),
+        unix_mode: args.listen.unix_mode.clone(),
+        read_buffer_bytes: args.listen.read_buffer_bytes,
+        tcp_limits: TcpLimits {
+            line_bytes_max: args.limits.tcp_line_bytes_max,
+            connections_max: args.limits.tcp_connections_max,
+        },
+    }
+}
+
+fn relay(args: &RelayArgs, registry: &Registry) -> anyhow::Result<Option<(Relay, relay::Sender)>> {
+    let Some(target) = args.address.as_deref().filter(|target| !target.is_empty()) else {
+        return Ok(None);
+    };
+    let context = || format!("cannot relay to {target}");
+    let addresses = resolve(target).with_context(context)?;
+    let Some(address) = addresses.first() else {
+        bail!("cannot relay to {target}: the name has no address");
+    };
+    let relay = relay::connect(target, *address, args.packet_bytes_max, registry);
+    relay.map(Some).with_context(context)
+}
+
+/// The names which are on the page already.
+fn reserved(registry: &Registry) -> BTreeSet<String> {
+    registry.gather().iter().map(|family| family.name().to_owned()).collect()
+}
+
+/// SIGHUP reads the mapping file again.
+fn reload_on_signal(reloader: Arc<Reloader>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // A failure has been logged and counted, and the old rules go on.
+            drop(reloader.reload());
+        }
+    });
+    Ok(())
+}

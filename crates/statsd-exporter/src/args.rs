@@ -1,0 +1,262 @@
+//! The flags: those of `statsd_exporter` 0.31 with their names and defaults, and our own limits.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Parser, ValueEnum};
+use metrics_server::{
+    args::{LogArgs, LogFormat, LogLevel, SettingsArgs, WebArgs, parse_duration},
+    cli::ExporterArgs,
+};
+
+use crate::line::Dialect;
+
+/// Everything that can be said on the command line.
+#[derive(Clone, Debug, Parser)]
+pub struct Args {
+    /// Shared with the other exporters.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// `/-/reload` and `/-/quit`.
+    #[command(flatten)]
+    pub lifecycle: LifecycleArgs,
+    /// Where samples come from.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// How samples are read.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// What strangers may use.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Where lines are handed on.
+    #[command(flatten)]
+    pub relay: RelayArgs,
+    /// Accepted for the sake of old command lines.
+    #[command(flatten)]
+    pub compat: CompatArgs,
+    /// Shared with the other exporters.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Shared with the other exporters.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+impl ExporterArgs for Args {
+    fn web(&self) -> &WebArgs {
+        &self.web
+    }
+
+    fn log(&self) -> (LogLevel, LogFormat) {
+        (self.log.level, self.log.format)
+    }
+}
+
+/// `--web.enable-lifecycle`.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Web")]
+pub struct LifecycleArgs {
+    /// Reload the mapping on PUT or POST /-/reload, exit on PUT or POST /-/quit.
+    #[arg(id = "web.enable-lifecycle", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub enable_lifecycle: bool,
+}
+
+/// `--statsd.listen-*` and what belongs to it.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Listeners")]
+pub struct ListenArgs {
+    /// UDP address on which to receive StatsD lines; empty for none.
+    #[arg(id = "statsd.listen-udp", long, value_name = "ADDRESS", default_value = ":9125")]
+    pub udp: String,
+
+    /// TCP address on which to receive StatsD lines; empty for none.
+    #[arg(id = "statsd.listen-tcp", long, value_name = "ADDRESS", default_value = ":9125")]
+    pub tcp: String,
+
+    /// Path of a Unix datagram socket on which to receive StatsD lines, @NAME for an abstract one;
+    /// empty for none.
+    #[arg(id = "statsd.listen-unixgram", long, value_name = "PATH", default_value = "")]
+    pub unixgram: String,
+
+    /// Permissions of the Unix datagram socket, octal.
+    #[arg(id = "statsd.unixsocket-mode", long, value_name = "MODE", default_value = "755")]
+    pub unix_mode: String,
+
+    /// Bytes of the read buffer of the UDP and Unix sockets. 0 asks for 4 MiB and takes what the
+    /// system grants; any other size has to be granted.
+    #[arg(id = "statsd.read-buffer", long, value_name = "BYTES", default_value = "0")]
+    pub read_buffer_bytes: usize,
+}
+
+/// How samples are read and mapped.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Samples")]
+pub struct ReadArgs {
+    /// File with the rules which map StatsD names to metrics.
+    #[arg(id = "statsd.mapping-config", long, value_name = "FILE")]
+    pub mapping_config: Option<PathBuf>,
+
+    /// Check the mapping file, say what is wrong with it, and exit.
+    #[arg(id = "check-config", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub check_config: bool,
+
+    /// Read DogStatsD tags: name:1|c|#key:value
+    #[arg(id = "statsd.parse-dogstatsd-tags", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub dogstatsd_tags: bool,
+
+    /// Read InfluxDB tags: name,key=value:1|c
+    #[arg(id = "statsd.parse-influxdb-tags", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub influxdb_tags: bool,
+
+    /// Read Librato tags: name#key=value:1|c
+    #[arg(id = "statsd.parse-librato-tags", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub librato_tags: bool,
+
+    /// Read SignalFx tags: name[key=value]:1|c
+    #[arg(id = "statsd.parse-signalfx-tags", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub signalfx_tags: bool,
+}
+
+impl ReadArgs {
+    /// Which tags are read.
+    pub const fn dialect(&self) -> Dialect {
+        Dialect {
+            dogstatsd: self.dogstatsd_tags,
+            influxdb: self.influxdb_tags,
+            librato: self.librato_tags,
+            signalfx: self.signalfx_tags,
+        }
+    }
+}
+
+/// Bounds. What is refused is counted in `statsd_exporter_limit_refusals_total`.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+#[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
+pub struct LimitArgs {
+    /// Series held at once. A new one beyond it is refused, those which are there go on. Counters
+    /// and gauges take some 400 bytes each, histograms 600, busy summaries up to 20 kB.
+    #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "1000000")]
+    pub series_max: u64,
+
+    /// Labels of one series; a sample with more is refused.
+    #[arg(id = "statsd.max-labels", long, value_name = "COUNT", default_value = "64")]
+    pub labels_max: usize,
+
+    /// Bytes of a line in a datagram; a longer one is refused.
+    #[arg(id = "statsd.max-line-length", long, value_name = "BYTES", default_value = "65535")]
+    pub line_bytes_max: usize,
+
+    /// Bytes of a line over TCP; a longer one is skipped to its end and counted in
+    /// `statsd_exporter_tcp_too_long_lines_total`.
+    #[arg(id = "statsd.max-tcp-line-length", long, value_name = "BYTES", default_value = "4095")]
+    pub tcp_line_bytes_max: usize,
+
+    /// TCP connections held at once; further ones are closed.
+    #[arg(id = "statsd.max-tcp-connections", long, value_name = "COUNT", default_value = "1000")]
+    pub tcp_connections_max: usize,
+
+    /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
+    /// and mapped anew.
+    #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "33554432")]
+    pub alias_bytes_max: usize,
+}
+
+/// `--statsd.relay.*`.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Relay")]
+pub struct RelayArgs {
+    /// UDP address to which every line is handed on as it came.
+    #[arg(id = "statsd.relay.address", long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+
+    /// Largest packet to the relay's target.
+    #[arg(id = "statsd.relay.packet-length", long, value_name = "BYTES", default_value = "1400")]
+    pub packet_bytes_max: usize,
+}
+
+/// Flags of `statsd_exporter` whose queues and caches this exporter does not have.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Accepted without effect")]
+pub struct CompatArgs {
+    /// 0 leaves the `statsd_metric_mapper_cache_*` metrics out; any other size has no effect.
+    #[arg(id = "statsd.cache-size", long, value_name = "COUNT", default_value = "1000")]
+    pub cache_size: u32,
+
+    /// No effect: names are not forgotten one by one.
+    #[arg(id = "statsd.cache-type", long, value_name = "TYPE", default_value = "lru")]
+    pub cache_type: CacheType,
+
+    /// No effect: there is no queue between listeners and series.
+    #[arg(id = "statsd.event-queue-size", long, value_name = "COUNT", default_value = "10000")]
+    pub event_queue_size: u64,
+
+    /// No effect: there is no queue between listeners and series.
+    #[arg(id = "statsd.event-flush-threshold", long, value_name = "COUNT", default_value = "1000")]
+    pub event_flush_threshold: u64,
+
+    /// No effect: samples are seen at once.
+    #[arg(id = "statsd.event-flush-interval", long, value_name = "DURATION",
+          default_value = "200ms", value_parser = parse_duration)]
+    pub event_flush_interval: Duration,
+
+    /// No effect: datagrams wait in the socket's buffer, see --statsd.read-buffer.
+    #[arg(
+        id = "statsd.udp-packet-queue-size",
+        long,
+        value_name = "COUNT",
+        default_value = "10000"
+    )]
+    pub udp_packet_queue_size: u64,
+
+    /// No effect: there is no automaton to write.
+    #[arg(id = "debug.dump-fsm", long, value_name = "FILE", default_value = "")]
+    pub dump_fsm: String,
+
+    /// Show this help.
+    #[arg(id = "help-man", long, action = ArgAction::HelpLong, hide = true)]
+    pub help_man: Option<bool>,
+}
+
+/// How a mapping cache would forget.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum CacheType {
+    /// What was not used for longest.
+    Lru,
+    /// Anything.
+    Random,
+}
+
+impl CompatArgs {
+    /// The flags which were set to something other than their default and change nothing.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        [
+            ("--statsd.cache-size", self.cache_size > 1 && self.cache_size != 1_000),
+            ("--statsd.cache-type", self.cache_type != CacheType::Lru),
+            ("--statsd.event-queue-size", self.event_queue_size != 10_000),
+            ("--statsd.event-flush-threshold", self.event_flush_threshold != 1_000),
+            (
+                "--statsd.event-flush-interval",
+                self.event_flush_interval != Duration::from_millis(200),
+            ),
+            ("--statsd.udp-packet-queue-size", self.udp_packet_queue_size != 10_000),
+            ("--debug.dump-fsm", !self.dump_fsm.is_empty()),
+        ]
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(flag, _)| flag)
+        .collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! From series to the page, and the routes beside it.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{Method, StatusCode},
+    response::Response,
+    routing::any,
+};
+use metrics_server::{
+    Desc, Encoder, Families, Page, Scrape, ScrapeRequest, Scraped, Scraping, ShutdownHandle,
+    http::text,
+};
+
+use crate::{ingest::Clock, pipeline::Pipeline, reload::Reloader, series::Reading};
+
+/// All series, as the HTTP side asks for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Exposed {
+    pipeline: Arc<Pipeline>,
+    clock: Clock,
+}
+
+impl Exposed {
+    /// Shows what `pipeline` holds.
+    pub(crate) const fn new(pipeline: Arc<Pipeline>, clock: Clock) -> Self {
+        Self { pipeline, clock }
+    }
+}
+
+impl Families for Exposed {
+    fn names(&self) -> Vec<Arc<str>> {
+        self.pipeline.store.names()
+    }
+
+    fn write(&self, name: &str, out: &mut Encoder<'_>) -> io::Result<()> {
+        let Some(page) = self.pipeline.store.family(name) else { return Ok(()) };
+        let now = self.clock.tick();
+        let mut family = out.family(Desc::new(name, &page.help, page.kind));
+        for series in page.series.iter() {
+            match series.read(now) {
+                Reading::Number(value) => family.sample(series.labels(), value),
+                Reading::Histogram(state) => family.histogram(series.labels(), &state),
+                Reading::Summary(state) => family.summary(series.labels(), &state),
+            }
+            family.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Scrape for Exposed {
+    fn scrape<'a>(&'a self, _request: &'a ScrapeRequest) -> Scraping<'a> {
+        Box::pin(async move {
+            self.pipeline.telemetry.read(&self.pipeline.store);
+            Ok(Scraped { page: Page::new(), sources: vec![Arc::new(self.clone())], down: false })
+        })
+    }
+}
+
+/// `/-/reload` and `/-/quit`: PUT or POST acts, other methods are answered with nothing.
+pub(crate) fn lifecycle(reloader: Arc<Reloader>, stop: ShutdownHandle) -> Router {
+    Router::new()
+        .route("/-/reload", any(reload).with_state(reloader))
+        .route("/-/quit", any(quit).with_state(stop))
+}
+
+async fn reload(State(reloader): State<Arc<Reloader>>, method: Method) -> Response {
+    if !acts(&method) {
+        return text(StatusCode::OK, "");
+    }
+    match reloader.reload() {
+        Ok(()) => text(StatusCode::OK, "Requesting reload"),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
+    }
+}
+
+async fn quit(State(stop): State<ShutdownHandle>, method: Method) -> Response {
+    if !acts(&method) {
+        return text(StatusCode::OK, "");
+    }
+    stop.request();
+    text(StatusCode::OK, "Requesting termination... Goodbye!")
+}
+
+fn acts(method: &Method) -> bool {
+    method == Method::PUT || method == Method::POST
+}

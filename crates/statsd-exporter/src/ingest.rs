@@ -1,0 +1,217 @@
+//! Sockets, and the threads which read them: one a socket, blocking, woken now and then so that
+//! they notice when it is time to stop.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use metrics_server::Check;
+use tracing::error;
+
+use crate::{
+    counts::Counts,
+    pipeline::{Pipeline, Worker},
+    relay::{self, Relay},
+    series::Tick,
+};
+
+mod datagrams;
+mod drops;
+mod sockets;
+mod tcp;
+
+pub(crate) use sockets::{Listen, Sockets, resolve};
+pub(crate) use tcp::Limits as TcpLimits;
+
+use drops::Drops;
+
+/// How long a thread waits on a quiet socket before it looks whether it is to stop.
+const WAKE_EVERY: Duration = Duration::from_millis(250);
+/// How often idle series are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The time since the process started, read by the threads and passed down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock at zero.
+    #[expect(clippy::disallowed_methods, reason = "the shell's clock")]
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// When it was zero.
+    pub(crate) const fn started(self) -> Instant {
+        self.started
+    }
+
+    /// Now.
+    pub(crate) fn tick(self) -> Tick {
+        Tick(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Asks threads to stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks every thread.
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What each thread gets.
+#[derive(Clone, Debug)]
+struct Context {
+    pipeline: Arc<Pipeline>,
+    relay: Option<Relay>,
+    clock: Clock,
+    stop: Stop,
+}
+
+impl Context {
+    fn worker(&self) -> Worker {
+        Worker::new(Arc::clone(&self.pipeline), self.relay.clone())
+    }
+}
+
+/// The threads, until they are joined.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    stop: Stop,
+    alive: Check,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Ingest {
+    /// Starts a thread for each socket, one which retires idle series, and one for the relay.
+    ///
+    /// `alive` fails for good once a thread has ended without being asked.
+    ///
+    /// # Errors
+    ///
+    /// The system has no threads left, or a socket cannot be used.
+    pub(crate) fn spawn(
+        sockets: Sockets,
+        pipeline: &Arc<Pipeline>,
+        relay: Option<(Relay, relay::Sender)>,
+        clock: Clock,
+        alive: Check,
+    ) -> io::Result<Self> {
+        let (relay, sender) = relay.unzip();
+        let stop = Stop::default();
+        let context = Context { pipeline: Arc::clone(pipeline), relay, clock, stop: stop.clone() };
+        let mut ingest = Self { stop, alive, threads: Vec::new() };
+        if let Some(sender) = sender {
+            ingest.thread("relay", move || {
+                sender.run();
+                Ok(())
+            })?;
+        }
+        let drops = Drops::of(sockets.udp.as_slice());
+        for socket in sockets.udp {
+            let context = context.clone();
+            let count: fn(&mut Counts) -> &mut u64 = |counts| &mut counts.udp_packets;
+            ingest.thread("udp", move || datagrams::read(&socket, count, &context))?;
+        }
+        if let Some((listener, limits)) = sockets.tcp {
+            let context = context.clone();
+            ingest.thread("tcp", move || tcp::read(&listener, limits, &context))?;
+        }
+        if let Some(socket) = sockets.unixgram {
+            let context = context.clone();
+            let count: fn(&mut Counts) -> &mut u64 = |counts| &mut counts.unixgram_packets;
+            ingest.thread("unixgram", move || datagrams::read(&socket, count, &context))?;
+        }
+        ingest.thread("sweeper", move || {
+            sweep(&context, drops);
+            Ok(())
+        })?;
+        Ok(ingest)
+    }
+
+    /// Asks every thread to stop, from anywhere.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Waits until every thread has stopped.
+    pub(crate) fn join(self) {
+        self.stop.request();
+        for thread in self.threads {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                error!("an ingest thread has panicked");
+            }
+        }
+    }
+
+    fn thread(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let watch = Watch {
+            name,
+            stop: self.stop.clone(),
+            alive: self.alive.clone(),
+            reason: "it panicked".to_owned(),
+        };
+        let body = move || {
+            // Dropped when this thread ends, also by a panic.
+            let mut watch = watch;
+            watch.reason = match run() {
+                Ok(()) => "it returned".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            drop(watch);
+        };
+        self.threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(body)?);
+        Ok(())
+    }
+}
+
+/// Tells, when its thread ends for whatever reason, that it has.
+struct Watch {
+    name: &'static str,
+    stop: Stop,
+    alive: Check,
+    reason: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.stop.is_requested() {
+            error!(thread = self.name, error = self.reason, "an ingest thread has ended");
+            let reason = format!("the {} thread has ended: {}", self.name, self.reason);
+            self.alive.failed(reason, Duration::ZERO);
+        }
+    }
+}
+
+/// Retires idle series, and tells what the kernel threw away.
+fn sweep(context: &Context, mut drops: Drops) {
+    while !context.stop.is_requested() {
+        std::thread::park_timeout(SWEEP_EVERY);
+        context.pipeline.store.retire_idle(context.clock.tick());
+        let dropped = drops.read();
+        if dropped > 0 {
+            context.pipeline.telemetry.udp_dropped(dropped);
+        }
+    }
+}

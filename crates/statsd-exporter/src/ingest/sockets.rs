@@ -1,0 +1,176 @@
+//! Opening the sockets, before anything is served.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _, UdpSocket},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        linux::net::SocketAddrExt as _,
+        unix::{
+            fs::PermissionsExt as _,
+            net::{SocketAddr as UnixAddr, UnixDatagram},
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::net::sockopt;
+use tracing::{info, warn};
+
+use super::{WAKE_EVERY, tcp::Limits};
+
+/// What is asked of the kernel for the buffer of a datagram socket where nothing is said: a burst
+/// of ten thousand small datagrams. The kernel may grant less.
+const READ_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where to listen; an empty address is no listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    /// UDP address.
+    pub(crate) udp: String,
+    /// TCP address.
+    pub(crate) tcp: String,
+    /// Path of a Unix datagram socket, `@name` for an abstract one.
+    pub(crate) unixgram: String,
+    /// Permissions of that socket, octal.
+    pub(crate) unix_mode: String,
+    /// Bytes of each datagram socket's buffer; 0 leaves it to the exporter.
+    pub(crate) read_buffer_bytes: usize,
+    /// Limits of TCP.
+    pub(crate) tcp_limits: Limits,
+}
+
+/// Sockets which are open.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(super) udp: Vec<UdpSocket>,
+    pub(super) tcp: Option<(TcpListener, Limits)>,
+    pub(super) unixgram: Option<UnixSocket>,
+}
+
+/// A Unix datagram socket whose file goes when it does.
+#[derive(Debug)]
+pub(super) struct UnixSocket {
+    socket: UnixDatagram,
+    path: Option<PathBuf>,
+}
+
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path
+            && let Err(error) = fs::remove_file(path)
+        {
+            warn!(path = %path.display(), %error, "cannot remove the socket's file");
+        }
+    }
+}
+
+impl Sockets {
+    /// Opens all that `listen` names.
+    ///
+    /// # Errors
+    ///
+    /// Says which one cannot be opened, and why; also if there is none.
+    pub(crate) fn bind(listen: &Listen) -> anyhow::Result<Self> {
+        if listen.udp.is_empty() && listen.tcp.is_empty() && listen.unixgram.is_empty() {
+            bail!("at least one of UDP, TCP and unixgram listeners must be used");
+        }
+        let mut sockets = Self { udp: Vec::new(), tcp: None, unixgram: None };
+        if !listen.udp.is_empty() {
+            let socket = bind(&listen.udp, UdpSocket::bind)
+                .with_context(|| format!("cannot listen on UDP {}", listen.udp))?;
+            socket.set_read_timeout(Some(WAKE_EVERY))?;
+            set_read_buffer(&socket, listen.read_buffer_bytes)?;
+            info!(address = %socket.local_addr()?, "listening for StatsD over UDP");
+            sockets.udp.push(socket);
+        }
+        if !listen.tcp.is_empty() {
+            let listener = bind(&listen.tcp, TcpListener::bind)
+                .with_context(|| format!("cannot listen on TCP {}", listen.tcp))?;
+            info!(address = %listener.local_addr()?, "listening for StatsD over TCP");
+            sockets.tcp = Some((listener, listen.tcp_limits));
+        }
+        if !listen.unixgram.is_empty() {
+            let socket = bind_unix(&listen.unixgram)
+                .with_context(|| format!("cannot listen on unixgram {}", listen.unixgram))?;
+            socket.socket.set_read_timeout(Some(WAKE_EVERY))?;
+            set_read_buffer(&socket, listen.read_buffer_bytes)?;
+            if let Some(path) = &socket.path {
+                set_mode(path, &listen.unix_mode);
+            }
+            info!(path = listen.unixgram, "listening for StatsD over unixgram");
+            sockets.unixgram = Some(socket);
+        }
+        Ok(sockets)
+    }
+}
+
+/// Opens the first of the addresses which `address` may mean.
+fn bind<S>(address: &str, open: impl Fn(SocketAddr) -> io::Result<S>) -> io::Result<S> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in resolve(address)? {
+        match open(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The socket addresses an address may mean. `:9125` is every address of the machine, IPv6 first
+/// since it takes IPv4 as well where both are there.
+///
+/// # Errors
+///
+/// It has no port, or the name cannot be resolved.
+pub(crate) fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let addresses = match address.strip_prefix(':') {
+        Some(port) => {
+            let port = port.parse().map_err(|_error| {
+                io::Error::new(io::ErrorKind::InvalidInput, format!("invalid port {port:?}"))
+            })?;
+            vec![([0_u16; 8], port).into(), ([0_u8; 4], port).into()]
+        }
+        None => address.to_socket_addrs()?.collect(),
+    };
+    Ok(addresses)
+}
+
+fn bind_unix(name: &str) -> io::Result<UnixSocket> {
+    if let Some(name) = name.strip_prefix('@') {
+        let address = UnixAddr::from_abstract_name(name)?;
+        return Ok(UnixSocket { socket: UnixDatagram::bind_addr(&address)?, path: None });
+    }
+    let path = PathBuf::from(name);
+    let socket = UnixDatagram::bind(&path)?;
+    Ok(UnixSocket { socket, path: Some(path) })
+}
+
+/// As in `statsd_exporter`, a mode which cannot be used is only a warning.
+fn set_mode(path: &Path, mode: &str) {
+    let set = u32::from_str_radix(mode, 8)
+        .map_err(io::Error::other)
+        .and_then(|mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
+    if let Err(error) = set {
+        warn!(path = %path.display(), mode, %error, "cannot change the socket's permissions");
+    }
+}
+
+/// What was asked for has to be taken by the system; our own wish need not be.
+fn set_read_buffer(socket: &impl AsFd, bytes: usize) -> anyhow::Result<()> {
+    if bytes == 0 {
+        if let Err(error) = sockopt::set_socket_recv_buffer_size(socket, READ_BUFFER_BYTES) {
+            warn!(%error, "cannot enlarge the socket's read buffer");
+        }
+        return Ok(());
+    }
+    sockopt::set_socket_recv_buffer_size(socket, bytes).context("cannot set the read buffer")
+}

@@ -1,0 +1,59 @@
+//! Metric and label names made of whatever clients send.
+
+/// Turns `name` into letters, digits and underscores: `a.b-c` into `a_b_c`, `1x` into `_1x`.
+///
+/// Each other character becomes one underscore, a run of dashes together becomes one.
+pub fn escape(name: &str, out: &mut String) {
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        out.push('_');
+    }
+    let mut before = None;
+    for character in name.chars() {
+        match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => out.push(character),
+            '-' if before == Some('-') => {}
+            _ => out.push('_'),
+        }
+        before = Some(character);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_server::exposition::is_metric_name;
+    use proptest::prelude::*;
+
+    use super::escape;
+
+    fn escaped(name: &str) -> String {
+        let mut out = String::new();
+        escape(name, &mut out);
+        out
+    }
+
+    #[test]
+    fn names_become_letters_digits_and_underscores() {
+        for (name, expected) in [
+            ("clean", "clean"),
+            ("0starts_with_digit", "_0starts_with_digit"),
+            ("with_underscore", "with_underscore"),
+            ("with--doubledash", "with_doubledash"),
+            ("a---b", "a_b"),
+            ("a-.-b", "a___b"),
+            ("a..b", "a__b"),
+            ("-", "_"),
+            ("with😱emoji", "with_emoji"),
+            ("with*.symbols", "with__symbols"),
+            ("", ""),
+        ] {
+            assert_eq!(escaped(name), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn property_any_name_becomes_a_metric_name(name in "\\PC{1,40}") {
+            prop_assert!(is_metric_name(&escaped(&name)));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Tags in the four ways clients write them.
+
+use super::escape::escape;
+
+/// Which ways of writing tags are understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Dialect {
+    /// `name:1|c|#key:value,key:value`
+    pub dogstatsd: bool,
+    /// `name,key=value,key=value:1|c`
+    pub influxdb: bool,
+    /// `name#key=value,key=value:1|c`
+    pub librato: bool,
+    /// `name[key=value,key=value]:1|c`
+    pub signalfx: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { dogstatsd: true, influxdb: true, librato: true, signalfx: true }
+    }
+}
+
+/// What stands before a line's first colon: the name around its tags.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Section<'a> {
+    /// The name before the tags.
+    pub(super) before: &'a [u8],
+    /// The name behind the tags; only brackets can stand in the middle.
+    pub(super) after: &'a [u8],
+    /// `key=value,key=value`.
+    pub(super) tags: &'a [u8],
+    /// One bracket without the other.
+    pub(super) broken: bool,
+}
+
+/// Finds the tags in what stands before the first colon.
+pub(super) fn split_section(section: &[u8], dialect: Dialect) -> Section<'_> {
+    let whole = Section { before: section, ..Section::default() };
+    if dialect.signalfx {
+        let open = memchr::memchr(b'[', section);
+        let close = memchr::memchr(b']', section);
+        match (open, close) {
+            (Some(open), Some(close)) if open < close => {
+                return Section {
+                    before: &section[..open],
+                    after: &section[close + 1..],
+                    tags: &section[open + 1..close],
+                    broken: false,
+                };
+            }
+            (None, None) => {}
+            _ => return Section { broken: true, ..whole },
+        }
+    }
+    let start = match (dialect.librato, dialect.influxdb) {
+        (true, true) => memchr::memchr2(b'#', b',', section),
+        (true, false) => memchr::memchr(b'#', section),
+        (false, true) => memchr::memchr(b',', section),
+        (false, false) => None,
+    };
+    match start {
+        Some(start) => Section { before: &section[..start], tags: &section[start + 1..], ..whole },
+        None => whole,
+    }
+}
+
+/// The tags of a list as key and value. `None` stands for one that is not a pair.
+///
+/// A separator at the very end begins no further tag.
+pub(super) fn pairs(
+    list: &[u8],
+    separator: u8,
+) -> impl Iterator<Item = Option<(&[u8], &[u8])>> + Clone {
+    let empty = list.is_empty();
+    let list = list.strip_suffix(b",").unwrap_or(list);
+    list.split(|byte| *byte == b',').filter(move |_| !empty).map(move |tag| {
+        // `#a:b,#c:d`: some clients mark each tag.
+        let tag = if separator == b':' { tag.strip_prefix(b"#").unwrap_or(tag) } else { tag };
+        let at = memchr::memchr(separator, tag)?;
+        let (key, value) = (&tag[..at], &tag[at + 1..]);
+        (!key.is_empty() && !value.is_empty()).then_some((key, value))
+    })
+}
+
+/// A sample's labels while its series is looked for: unique keys, the later value wins.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Labels(Vec<(String, String)>);
+
+impl Labels {
+    /// Sets `key`, which is a label name already.
+    pub fn set(&mut self, key: String, value: String) {
+        match self.0.binary_search_by(|(known, _)| known.as_str().cmp(&key)) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+
+    /// Whether `key` is there.
+    pub fn contains(&self, key: &str) -> bool {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).is_ok()
+    }
+
+    /// Takes `key` out and says whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let found = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key));
+        found.map(|at| self.0.remove(at)).is_ok()
+    }
+
+    /// Key and value, sorted by key.
+    pub fn as_slice(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Sets a key as a client wrote it. `false` where it would be a reserved name: those which
+    /// begin with two underscores belong to Prometheus.
+    pub(super) fn set_raw(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let mut name = String::with_capacity(key.len() + 1);
+        escape(&text(key), &mut name);
+        if name.starts_with("__") {
+            return false;
+        }
+        self.set(name, text(value).into_owned());
+        true
+    }
+}
+
+/// Bytes of a line as text. A line was checked when it arrived, so nothing is replaced here.
+pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

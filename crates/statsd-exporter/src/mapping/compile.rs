@@ -1,0 +1,366 @@
+//! From what is written to what can be asked: every mistake is found here, none later.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics_server::exposition::is_label_name;
+use regex::Regex;
+
+use super::{
+    DEFAULT_HELP, Mapping, MappingError, Observer, Rule, Settings, SummaryOptions,
+    config::{self, File},
+    glob::{self, Globs},
+    options,
+    template::Template,
+};
+use crate::line::Kind;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum MatchType {
+    Glob,
+    Regex,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ObserverType {
+    Histogram,
+    Summary,
+}
+
+/// `defaults`, checked.
+struct Defaults {
+    observer_type: Option<ObserverType>,
+    match_type: MatchType,
+    ttl: Duration,
+    summary: SummaryOptions,
+    buckets: Arc<[f64]>,
+}
+
+/// Builds a mapping of a file.
+pub(super) fn mapping(file: File) -> Result<Mapping, MappingError> {
+    let mut warnings = Vec::new();
+    let written = file.defaults.unwrap_or_default();
+    let ordered = !written.glob_disable_ordering.unwrap_or(false);
+    let defaults = defaults(written, &mut warnings)
+        .map_err(|reason| MappingError(format!("defaults: {reason}")))?;
+    let mut mapping = Mapping {
+        rules: Vec::new(),
+        globs: Globs::new(ordered),
+        regexes: Vec::new(),
+        unmapped: Settings {
+            help: Arc::from(DEFAULT_HELP),
+            ttl: defaults.ttl,
+            observer: observer(defaults.observer_type, &defaults.summary, &defaults.buckets),
+        },
+        warnings: Vec::new(),
+    };
+    for (index, written) in file.mappings.unwrap_or_default().into_iter().enumerate() {
+        let place = match &written.pattern {
+            Some(pattern) => format!("mapping {} (match {pattern:?})", index + 1),
+            None => format!("mapping {}", index + 1),
+        };
+        add(&mut mapping, written, &defaults, &place, &mut warnings)
+            .map_err(|reason| MappingError(format!("{place}: {reason}")))?;
+    }
+    mapping.warnings = warnings;
+    Ok(mapping)
+}
+
+fn defaults(written: config::Defaults, warnings: &mut Vec<String>) -> Result<Defaults, String> {
+    let mut summary_options = written.summary_options.unwrap_or_default();
+    let mut histogram_options = written.histogram_options.unwrap_or_default();
+    let mut observer_type = written.observer_type;
+    if let Some(timer_type) = written.timer_type {
+        warnings.push("defaults: timer_type is old, write observer_type".to_owned());
+        observer_type.get_or_insert(timer_type);
+    }
+    if let Some(buckets) = written.buckets {
+        warnings.push("defaults: buckets is old, write histogram_options.buckets".to_owned());
+        histogram_options.buckets.get_or_insert(buckets);
+    }
+    if let Some(quantiles) = written.quantiles {
+        warnings.push("defaults: quantiles is old, write summary_options.quantiles".to_owned());
+        summary_options.quantiles.get_or_insert(quantiles);
+    }
+    warn_of_native("defaults", &histogram_options, warnings);
+    let buckets = options::buckets(histogram_options.buckets.as_deref().unwrap_or_default())?;
+    Ok(Defaults {
+        observer_type: observer_type_of(observer_type.as_deref())?,
+        match_type: match_type(written.match_type.as_deref())?.unwrap_or(MatchType::Glob),
+        ttl: written.ttl.unwrap_or_default().0,
+        summary: SummaryOptions::default().overridden(&summary_options)?,
+        buckets: buckets.unwrap_or_else(options::default_buckets),
+    })
+}
+
+fn add(
+    mapping: &mut Mapping,
+    written: config::Rule,
+    defaults: &Defaults,
+    place: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let written = modern(written, defaults, place, warnings)?;
+    let pattern = written.pattern.clone().ok_or("match is missing")?;
+    let match_type = match_type(written.match_type.as_deref())?.unwrap_or(defaults.match_type);
+    let kinds = kinds(written.match_metric_type.as_deref())?;
+    let drop = is_drop(written.action.as_deref())?;
+    let name = match &written.name {
+        Some(name) if is_name_template(name) => name.as_str(),
+        Some(name) => return Err(format!("name {name:?} is not a metric name")),
+        None if drop => "",
+        None => return Err("name is missing".to_owned()),
+    };
+    let template = match match_type {
+        MatchType::Glob => Template::glob,
+        MatchType::Regex => Template::regex,
+    };
+    let settings = settings(&written, defaults)?;
+    let labels = labels(&written, &settings, template)?;
+    let initialize = initialize(&written, match_type, &kinds, drop, name)?;
+    let index = mapping.rules.len();
+    match match_type {
+        MatchType::Glob if glob::is_valid(&pattern) => {
+            mapping.globs.insert(&pattern, &kinds, index);
+        }
+        MatchType::Glob => {
+            return Err("match is not a glob: a star stands for a whole segment, other segments \
+                        are letters, digits, _ and -"
+                .to_owned());
+        }
+        MatchType::Regex => {
+            let regex = Regex::new(&pattern).map_err(|error| {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                format!("match is not a regular expression: {last}")
+            })?;
+            mapping.regexes.push((index, regex));
+        }
+    }
+    mapping.rules.push(Rule {
+        pattern,
+        kinds,
+        drop,
+        name: template(name),
+        labels,
+        honor_labels: written.honor_labels.unwrap_or(false),
+        scale: written.scale.unwrap_or(1.0),
+        settings,
+        initialize,
+    });
+    Ok(())
+}
+
+/// Moves keys from before 0.31 to where they stand today.
+fn modern(
+    mut written: config::Rule,
+    defaults: &Defaults,
+    place: &str,
+    warnings: &mut Vec<String>,
+) -> Result<config::Rule, String> {
+    let mut old = |key: &str, new: &str| {
+        warnings.push(format!("{place}: {key} is old, write {new}"));
+    };
+    if let Some(timer_type) = written.timer_type.take() {
+        old("timer_type", "observer_type");
+        written.observer_type.get_or_insert(timer_type);
+    }
+    if written.match_metric_type.as_deref() == Some("timer") {
+        old("match_metric_type: timer", "match_metric_type: observer");
+        written.match_metric_type = Some("observer".to_owned());
+    }
+    let own = observer_type_of(written.observer_type.as_deref())?;
+    let effective = own.or(defaults.observer_type).unwrap_or(ObserverType::Summary);
+    if let Some(buckets) = written.buckets.take() {
+        old("buckets", "histogram_options.buckets");
+        if effective == ObserverType::Histogram {
+            let options = written.histogram_options.get_or_insert_default();
+            options.buckets.get_or_insert(buckets);
+        }
+    }
+    if let Some(quantiles) = written.quantiles.take() {
+        old("quantiles", "summary_options.quantiles");
+        if effective == ObserverType::Summary {
+            let options = written.summary_options.get_or_insert_default();
+            options.quantiles.get_or_insert(quantiles);
+        }
+    }
+    if let Some(options) = &written.histogram_options {
+        warn_of_native(place, options, warnings);
+    }
+    Ok(written)
+}
+
+fn warn_of_native(place: &str, options: &config::HistogramOptions, warnings: &mut Vec<String>) {
+    let native = options.native_histogram_bucket_factor.is_some()
+        || options.native_histogram_max_buckets.is_some();
+    if native {
+        warnings.push(format!("{place}: native histograms are not exposed, only classic buckets"));
+    }
+}
+
+fn settings(written: &config::Rule, defaults: &Defaults) -> Result<Settings, String> {
+    // An empty text says summary, whatever the default.
+    let own = match written.observer_type.as_deref() {
+        Some("") => Some(ObserverType::Summary),
+        other => observer_type_of(other)?,
+    };
+    let effective = own.or(defaults.observer_type);
+    match effective {
+        Some(ObserverType::Histogram) if written.summary_options.is_some() => {
+            return Err("summary_options on a rule for histograms".to_owned());
+        }
+        Some(ObserverType::Summary) if written.histogram_options.is_some() => {
+            return Err("histogram_options on a rule for summaries".to_owned());
+        }
+        _ => {}
+    }
+    let buckets = written.histogram_options.as_ref().and_then(|options| options.buckets.as_ref());
+    let buckets = options::buckets(buckets.map_or(&[][..], Vec::as_slice))?;
+    let buckets = buckets.unwrap_or_else(|| Arc::clone(&defaults.buckets));
+    let summary = match &written.summary_options {
+        Some(options) => defaults.summary.overridden(options)?,
+        None => defaults.summary.clone(),
+    };
+    let ttl = written.ttl.unwrap_or_default().0;
+    Ok(Settings {
+        help: written
+            .help
+            .as_deref()
+            .filter(|help| !help.is_empty())
+            .unwrap_or(DEFAULT_HELP)
+            .into(),
+        ttl: if ttl.is_zero() { defaults.ttl } else { ttl },
+        observer: observer(effective, &summary, &buckets),
+    })
+}
+
+fn observer(
+    effective: Option<ObserverType>,
+    summary: &SummaryOptions,
+    buckets: &Arc<[f64]>,
+) -> Observer {
+    match effective {
+        Some(ObserverType::Histogram) => Observer::Histogram(Arc::clone(buckets)),
+        _ => Observer::Summary(Arc::new(summary.clone())),
+    }
+}
+
+fn labels(
+    written: &config::Rule,
+    settings: &Settings,
+    template: fn(&str) -> Template,
+) -> Result<Vec<(String, Template)>, String> {
+    let only_observers = written.match_metric_type.as_deref() == Some("observer");
+    let taken = match settings.observer {
+        Observer::Histogram(_) => "le",
+        Observer::Summary(_) => "quantile",
+    };
+    let mut labels = Vec::new();
+    for (key, value) in written.labels.iter().flat_map(|labels| &labels.0) {
+        if !is_label_name(key) {
+            return Err(format!("label {key:?} is not a label name"));
+        }
+        if key.starts_with("__") {
+            return Err(format!("label {key:?} is reserved: two underscores in front"));
+        }
+        if only_observers && key == taken {
+            return Err(format!("label {key:?} is the exporter's own here"));
+        }
+        labels.push((key.clone(), template(value)));
+    }
+    Ok(labels)
+}
+
+fn initialize(
+    written: &config::Rule,
+    match_type: MatchType,
+    kinds: &[Kind],
+    drop: bool,
+    name: &str,
+) -> Result<Option<f64>, String> {
+    let Some(value) = written.initialize else { return Ok(None) };
+    let pattern = written.pattern.as_deref().unwrap_or_default();
+    let wildcards = pattern.split('.').any(|segment| segment == "*");
+    let values = written.labels.iter().flat_map(|labels| labels.0.values());
+    if match_type == MatchType::Regex || wildcards {
+        return Err("initialize needs a match without wildcards".to_owned());
+    }
+    if name.contains('$') || values.into_iter().any(|value| value.contains('$')) {
+        return Err("initialize needs a name and labels without $".to_owned());
+    }
+    if drop {
+        return Err("initialize on a rule which drops".to_owned());
+    }
+    let observer = matches!(kinds, [Kind::Observer]);
+    let gauge = matches!(kinds, [Kind::Gauge]);
+    if !value.is_finite() || (observer && value != 0.0) || (!gauge && value < 0.0) {
+        return Err(format!("initialize cannot be {value} here"));
+    }
+    Ok(Some(value))
+}
+
+fn match_type(text: Option<&str>) -> Result<Option<MatchType>, String> {
+    match text {
+        None | Some("") => Ok(None),
+        Some("glob") => Ok(Some(MatchType::Glob)),
+        Some("regex") => Ok(Some(MatchType::Regex)),
+        Some(other) => Err(format!("match_type {other:?} is neither glob nor regex")),
+    }
+}
+
+fn observer_type_of(text: Option<&str>) -> Result<Option<ObserverType>, String> {
+    match text {
+        None | Some("") => Ok(None),
+        Some("histogram") => Ok(Some(ObserverType::Histogram)),
+        Some("summary") => Ok(Some(ObserverType::Summary)),
+        Some(other) => Err(format!("observer_type {other:?} is neither histogram nor summary")),
+    }
+}
+
+fn kinds(text: Option<&str>) -> Result<Vec<Kind>, String> {
+    match text {
+        None | Some("") => Ok(Kind::ALL.to_vec()),
+        Some("counter") => Ok(vec![Kind::Counter]),
+        Some("gauge") => Ok(vec![Kind::Gauge]),
+        Some("observer") => Ok(vec![Kind::Observer]),
+        Some(other) => {
+            Err(format!("match_metric_type {other:?} is not counter, gauge or observer"))
+        }
+    }
+}
+
+fn is_drop(text: Option<&str>) -> Result<bool, String> {
+    match text {
+        None | Some("" | "map") => Ok(false),
+        Some("drop") => Ok(true),
+        Some(other) => Err(format!("action {other:?} is neither map nor drop")),
+    }
+}
+
+/// Letters, digits, underscores and references like `$1` or `${1}`; no digit in front.
+fn is_name_template(name: &str) -> bool {
+    let mut rest = name;
+    let mut first = true;
+    while !rest.is_empty() {
+        if let Some(behind) = rest.strip_prefix('$') {
+            let braced = behind.strip_prefix('{');
+            let inner = braced.unwrap_or(behind);
+            let end = inner.find(|c: char| !c.is_ascii_digit()).unwrap_or(inner.len());
+            let (digits, after) = inner.split_at(end);
+            let after = if braced.is_some() { after.strip_prefix('}') } else { Some(after) };
+            match after {
+                Some(after) if !digits.is_empty() => rest = after,
+                _ => return false,
+            }
+        } else {
+            let letter =
+                |c: char| c.is_ascii_alphabetic() || c == '_' || (!first && c.is_ascii_digit());
+            match rest.strip_prefix(letter) {
+                Some(after) => rest = after,
+                None => return false,
+            }
+        }
+        first = false;
+    }
+    !name.is_empty()
+}

@@ -1,0 +1,411 @@
+//! From bytes to series: what all ingest threads share, and what each does with a line. No sockets
+//! and no clock in here, so tests feed it by hand.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    counts::{Counts, EventError, Limit},
+    line::{self, Dialect, Identity, Kind, Labels, Sample, Update},
+    mapping::{Mapped, Mapping, Observer, Settings},
+    relay::Relay,
+    series::{Aliases, Draft, Refusal, Route, Series, Shape, Store, Target, Tick},
+    telemetry::Telemetry,
+};
+
+/// Time between two looks for aliases of series which are gone.
+const FORGET_EVERY_MS: u64 = 30_000;
+
+/// What all ingest threads share.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// All series.
+    pub store: Store,
+    /// The rules.
+    pub mappings: Mappings,
+    /// Own metrics.
+    pub telemetry: Telemetry,
+    /// Which tags are understood.
+    pub dialect: Dialect,
+    /// What one sample may cost.
+    pub limits: Limits,
+}
+
+/// What one sample may cost. Series are limited by [`Store`].
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
+pub struct Limits {
+    /// Labels of one sample; one with more is refused.
+    pub labels_max: usize,
+    /// Bytes of one line; a longer one is refused.
+    pub line_bytes_max: usize,
+    /// Bytes for the aliases of one thread; it forgets all rather than take more.
+    pub alias_bytes_max: usize,
+}
+
+/// The current rules, and how often they have changed.
+#[derive(Debug, Default)]
+pub struct Mappings {
+    current: RwLock<Arc<Mapping>>,
+    generation: AtomicU64,
+}
+
+impl Mappings {
+    /// The first rules.
+    pub fn new(mapping: Mapping) -> Self {
+        Self { current: RwLock::new(Arc::new(mapping)), generation: AtomicU64::new(0) }
+    }
+
+    /// The rules of now.
+    pub fn current(&self) -> Arc<Mapping> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, mapping: Mapping) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mapping);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Pipeline {
+    /// Takes new rules; series which are there keep what they have.
+    pub fn replace_mapping(&self, mapping: Mapping, now: Tick) {
+        self.mappings.replace(mapping);
+        self.start_mapping(now);
+    }
+
+    /// Shows how many rules there are, and makes the series which are there from the start.
+    pub fn start_mapping(&self, now: Tick) {
+        let mapping = self.mappings.current();
+        self.telemetry.loaded(mapping.rules_count());
+        for initial in mapping.initial() {
+            let shape = shape(initial.kind, initial.settings);
+            let first = match initial.kind {
+                Kind::Counter => Some(Update::Add(initial.value)),
+                Kind::Gauge => Some(Update::Set(initial.value)),
+                Kind::Observer => None,
+            };
+            let draft = Draft {
+                name: &initial.name,
+                shape: &shape,
+                help: &initial.settings.help,
+                labels: initial.labels.as_slice(),
+                // What is to be there from the start is to be there always.
+                ttl: std::time::Duration::ZERO,
+                first,
+            };
+            let mut counts = Counts::default();
+            match self.store.find_or_create(&draft, now) {
+                Ok(_found) => {}
+                Err(Refusal::Conflict) => {
+                    self.telemetry.conflict(initial.kind, &Arc::from(initial.name.as_str()), 1);
+                }
+                Err(Refusal::SeriesLimit) => {
+                    counts.refuse(Limit::Series);
+                    self.telemetry.publish(&mut counts);
+                }
+            }
+        }
+    }
+}
+
+/// What one ingest thread keeps: aliases, counts, and the rules by which the aliases were made.
+#[derive(Debug)]
+pub struct Worker {
+    pipeline: Arc<Pipeline>,
+    relay: Option<Relay>,
+    mapping: Arc<Mapping>,
+    generation: u64,
+    aliases: Aliases,
+    aliases_published: usize,
+    retired_seen: u64,
+    forgotten: Tick,
+    counts: Counts,
+}
+
+impl Worker {
+    /// A worker which knows nothing yet.
+    pub fn new(pipeline: Arc<Pipeline>, relay: Option<Relay>) -> Self {
+        Self {
+            relay,
+            mapping: pipeline.mappings.current(),
+            generation: pipeline.mappings.generation.load(Ordering::Acquire),
+            aliases: Aliases::new(pipeline.limits.alias_bytes_max),
+            aliases_published: 0,
+            retired_seen: 0,
+            forgotten: Tick(0),
+            counts: Counts::default(),
+            pipeline,
+        }
+    }
+
+    /// What has been counted since [`finish`](Self::finish).
+    pub const fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
+    /// Begins a batch: takes new rules, if there are any.
+    pub fn begin(&mut self, now: Tick) {
+        let generation = self.pipeline.mappings.generation.load(Ordering::Acquire);
+        if generation != self.generation {
+            self.generation = generation;
+            self.mapping = self.pipeline.mappings.current();
+            self.aliases.clear();
+        }
+        let retired = self.pipeline.store.retired_count();
+        if retired != self.retired_seen && now.0 >= self.forgotten.0 + FORGET_EVERY_MS {
+            self.retired_seen = retired;
+            self.forgotten = now;
+            self.aliases.forget_retired();
+        }
+    }
+
+    /// Ends a batch: tells everybody what was counted.
+    pub fn finish(&mut self) {
+        let count = |length| i64::try_from(length).unwrap_or(i64::MAX);
+        let gained = count(self.aliases.len()) - count(self.aliases_published);
+        self.aliases_published = self.aliases.len();
+        self.counts.aliases_gained = gained;
+        self.pipeline.telemetry.publish(&mut self.counts);
+        if let Some(relay) = &mut self.relay {
+            relay.flush();
+        }
+    }
+
+    /// Takes a datagram, or as many whole lines of a stream without the last line end.
+    pub fn datagram(&mut self, datagram: &[u8], now: Tick) {
+        for line in line::lines(datagram) {
+            self.line(line, now);
+        }
+    }
+
+    /// Takes one line.
+    pub fn line(&mut self, line: &[u8], now: Tick) {
+        self.counts.lines += 1;
+        if line.len() > self.pipeline.limits.line_bytes_max {
+            self.counts.refuse(Limit::LineBytes);
+            return;
+        }
+        if let Some(relay) = &mut self.relay {
+            relay.take(line);
+        }
+        let mut samples = line::parse(line, self.pipeline.dialect);
+        for sample in &mut samples {
+            match sample {
+                Ok(sample) => self.apply(&sample, now),
+                Err(fault) => self.counts.fault(fault),
+            }
+        }
+        self.counts.line(samples.tally());
+    }
+
+    fn apply(&mut self, sample: &Sample<'_>, now: Tick) {
+        self.counts.alias_gets += 1;
+        let hash = self.aliases.hash(&sample.identity);
+        let Some(route) = self.aliases.find(hash, &sample.identity) else {
+            return self.apply_unknown(hash, sample, now);
+        };
+        self.counts.alias_hits += 1;
+        let Some(update) = account(route, sample, &mut self.counts) else { return };
+        match &route.target {
+            Target::Series(series) => {
+                if series.apply(update, now) {
+                    self.counts.events[sample.identity.kind as usize] += update.weight();
+                } else {
+                    self.apply_retired(hash, sample, update, now);
+                }
+            }
+            Target::Conflict(name) => {
+                self.pipeline.telemetry.conflict(sample.identity.kind, name, update.weight());
+            }
+            Target::Drop | Target::Nameless => {}
+        }
+    }
+
+    /// The first sample of an identity: read, map, escape, sort, then find or make its series.
+    #[cold]
+    fn apply_unknown(&mut self, hash: u64, sample: &Sample<'_>, now: Tick) {
+        let mapping = Arc::clone(&self.mapping);
+        let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
+        let mut route = plan.route;
+        let Some(wanted) = plan.wanted else {
+            account(&route, sample, &mut self.counts);
+            self.aliases.insert(hash, &sample.identity, route);
+            return;
+        };
+        let Some(update) = account(&route, sample, &mut self.counts) else { return };
+        if wanted.labels.as_slice().len() > self.pipeline.limits.labels_max {
+            self.counts.refuse(Limit::Labels);
+            return;
+        }
+        let kind = sample.identity.kind;
+        match self.deliver(&wanted, update, None, now) {
+            Ok(series) => {
+                self.counts.events[kind as usize] += update.weight();
+                route.target = Target::Series(series);
+            }
+            Err(Refusal::Conflict) => {
+                let name: Arc<str> = Arc::from(wanted.name.as_str());
+                self.pipeline.telemetry.conflict(kind, &name, update.weight());
+                route.target = Target::Conflict(name);
+            }
+            Err(Refusal::SeriesLimit) => {
+                self.counts.refuse(Limit::Series);
+                return;
+            }
+        }
+        self.aliases.insert(hash, &sample.identity, route);
+    }
+
+    /// The series of an alias is gone, or just about to be, and may have taken `update` with it.
+    #[cold]
+    fn apply_retired(&mut self, hash: u64, sample: &Sample<'_>, update: Update, now: Tick) {
+        let mapping = Arc::clone(&self.mapping);
+        let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
+        let Some(wanted) = plan.wanted else { return };
+        let applied = match self.aliases.find(hash, &sample.identity) {
+            Some(Route { target: Target::Series(series), .. }) => Some(Arc::clone(series)),
+            _ => None,
+        };
+        match self.deliver(&wanted, update, applied, now) {
+            Ok(series) => {
+                self.counts.events[sample.identity.kind as usize] += update.weight();
+                let route = Route { target: Target::Series(series), ..plan.route };
+                self.aliases.insert(hash, &sample.identity, route);
+            }
+            Err(Refusal::Conflict) => {
+                let name: Arc<str> = Arc::from(wanted.name.as_str());
+                self.pipeline.telemetry.conflict(sample.identity.kind, &name, update.weight());
+            }
+            Err(Refusal::SeriesLimit) => self.counts.refuse(Limit::Series),
+        }
+    }
+
+    /// Finds or makes a series which will stay, and applies `update` to it once. `applied` is a
+    /// series which has it already.
+    fn deliver(
+        &self,
+        wanted: &Wanted<'_>,
+        update: Update,
+        mut applied: Option<Arc<Series>>,
+        now: Tick,
+    ) -> Result<Arc<Series>, Refusal> {
+        loop {
+            let found = self.pipeline.store.find_or_create(&wanted.draft(update), now)?;
+            let again = applied.is_some_and(|applied| Arc::ptr_eq(&applied, &found.series));
+            if found.created || again || found.series.apply(update, now) {
+                return Ok(found.series);
+            }
+            // It was being retired. The next look finds it alive, or another one.
+            applied = Some(found.series);
+        }
+    }
+}
+
+/// Counts a sample by its route, and gives the update if it can be applied.
+fn account(route: &Route, sample: &Sample<'_>, counts: &mut Counts) -> Option<Update> {
+    counts.tags += u64::from(route.tagged);
+    counts.tag_errors += route.tag_errors;
+    let weight = sample.update.weight();
+    match route.target {
+        Target::Drop => {
+            counts.dropped += weight;
+            return None;
+        }
+        Target::Nameless => {
+            counts.error(EventError::EmptyName, weight);
+            return None;
+        }
+        Target::Series(_) | Target::Conflict(_) => {}
+    }
+    if route.by_rule {
+        counts.mapped += weight;
+    } else {
+        counts.unmapped += weight;
+    }
+    let update = sample.update.scaled(route.scale);
+    match update {
+        Update::Add(value) if value < 0.0 => counts.error(EventError::NegativeCounter, weight),
+        Update::Add(value) | Update::Observe { value, .. } if !value.is_finite() => {
+            counts.error(EventError::NotFinite, weight);
+        }
+        _ => return Some(update),
+    }
+    None
+}
+
+/// What is to become of an identity.
+struct Plan<'m> {
+    /// Complete where no series is wanted.
+    route: Route,
+    wanted: Option<Wanted<'m>>,
+}
+
+/// The series which an identity asks for.
+struct Wanted<'m> {
+    name: String,
+    labels: Labels,
+    shape: Shape,
+    settings: &'m Settings,
+}
+
+impl Wanted<'_> {
+    fn draft(&self, first: Update) -> Draft<'_> {
+        Draft {
+            name: &self.name,
+            shape: &self.shape,
+            help: &self.settings.help,
+            labels: self.labels.as_slice(),
+            ttl: self.settings.ttl,
+            first: Some(first),
+        }
+    }
+}
+
+fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> Plan<'m> {
+    let named = identity.read(dialect);
+    let tagged = !named.labels.as_slice().is_empty();
+    let mut route = Route {
+        target: Target::Drop,
+        scale: 1.0,
+        tag_errors: named.tag_errors,
+        tagged,
+        by_rule: true,
+    };
+    let Mapped::Series { name, mut labels, scale, by_rule, settings } =
+        mapping.apply(&named.name, identity.kind, named.labels)
+    else {
+        return Plan { route, wanted: None };
+    };
+    if name.is_empty() {
+        route.target = Target::Nameless;
+        return Plan { route, wanted: None };
+    }
+    let shape = shape(identity.kind, settings);
+    // The exporter writes these labels itself.
+    let taken = match shape {
+        Shape::Histogram(_) => labels.remove("le"),
+        Shape::Summary(_) => labels.remove("quantile"),
+        Shape::Counter | Shape::Gauge => false,
+    };
+    route.tag_errors += u64::from(taken);
+    route.scale = scale;
+    route.by_rule = by_rule;
+    // A conflict until there is a series.
+    route.target = Target::Conflict(Arc::from(""));
+    Plan { route, wanted: Some(Wanted { name, labels, shape, settings }) }
+}
+
+fn shape(kind: Kind, settings: &Settings) -> Shape {
+    match (kind, &settings.observer) {
+        (Kind::Counter, _) => Shape::Counter,
+        (Kind::Gauge, _) => Shape::Gauge,
+        (Kind::Observer, Observer::Histogram(bounds)) => Shape::Histogram(Arc::clone(bounds)),
+        (Kind::Observer, Observer::Summary(options)) => Shape::Summary(Arc::clone(options)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Reading the mapping file, at the start and again when asked.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use tracing::{error, info, warn};
+
+use crate::{ingest::Clock, mapping::Mapping, pipeline::Pipeline};
+
+/// A mapping file is written by people.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Reads the mapping file, or has no rules where there is none. Warnings are logged.
+///
+/// # Errors
+///
+/// The file cannot be read, or says something that cannot be done.
+pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Mapping> {
+    let Some(path) = path else { return Ok(Mapping::default()) };
+    let context = || format!("cannot load mapping {}", path.display());
+    let size = fs::metadata(path).with_context(context)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(anyhow::anyhow!("the file is larger than {FILE_BYTES_MAX} bytes"))
+            .with_context(context);
+    }
+    let text = fs::read_to_string(path).with_context(context)?;
+    let mapping = Mapping::parse(&text).with_context(context)?;
+    for warning in mapping.warnings() {
+        warn!(file = %path.display(), "{warning}");
+    }
+    Ok(mapping)
+}
+
+/// Reads the mapping file again.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    path: Option<PathBuf>,
+    pipeline: Arc<Pipeline>,
+    clock: Clock,
+}
+
+impl Reloader {
+    /// Rules of `path` go to `pipeline`.
+    pub(crate) const fn new(path: Option<PathBuf>, pipeline: Arc<Pipeline>, clock: Clock) -> Self {
+        Self { path, pipeline, clock }
+    }
+
+    /// Takes new rules. Series which are there keep their values, buckets and times to live.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be used; the old rules stay.
+    pub(crate) fn reload(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.path else {
+            warn!("asked to reload the mapping, but there is no mapping file");
+            return Ok(());
+        };
+        let loaded = load(Some(path));
+        self.pipeline.telemetry.reloaded(loaded.is_ok());
+        match loaded {
+            Ok(mapping) => {
+                info!(file = %path.display(), rules = mapping.rules_count(), "mapping reloaded");
+                self.pipeline.replace_mapping(mapping, self.clock.tick());
+                Ok(())
+            }
+            Err(error) => {
+                error!(error = format!("{error:#}"), "the mapping was not reloaded");
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One series: what it is called, what it is worth, and how it is updated by many threads.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use metrics_server::{HistogramState, Kind as Type, LabelBlock, SummaryState};
+
+mod aliases;
+mod family;
+mod histogram;
+mod sketch;
+mod store;
+mod summary;
+
+pub use aliases::{Aliases, Route, Target};
+pub use family::Shape;
+pub use store::{Draft, FamilyPage, Found, Refusal, Store};
+
+use histogram::Histogram;
+use summary::Summary;
+
+use crate::line::Update;
+
+/// Milliseconds since the process started; the shell reads the clock and passes it down.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Tick(pub u64);
+
+/// One series. Ingest threads update it through a shared reference; counters and gauges take no
+/// lock, histograms and summaries one of their own.
+#[derive(Debug)]
+pub struct Series {
+    labels: LabelBlock,
+    cell: Cell,
+    /// Idle time after which it is retired; 0 is never.
+    ttl_ms: u64,
+    touched_ms: AtomicU64,
+    retired: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Cell {
+    Counter(Number),
+    Gauge(Number),
+    Histogram(Mutex<Histogram>),
+    Summary(Mutex<Summary>),
+}
+
+/// What a series is worth at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// A counter or gauge.
+    Number(f64),
+    /// A histogram.
+    Histogram(HistogramState),
+    /// A summary.
+    Summary(SummaryState),
+}
+
+impl Series {
+    fn new(labels: LabelBlock, shape: &Shape, ttl_ms: u64, now: Tick) -> Self {
+        let cell = match shape {
+            Shape::Counter => Cell::Counter(Number::default()),
+            Shape::Gauge => Cell::Gauge(Number::default()),
+            Shape::Histogram(bounds) => {
+                Cell::Histogram(Mutex::new(Histogram::new(Arc::clone(bounds))))
+            }
+            Shape::Summary(options) => {
+                Cell::Summary(Mutex::new(Summary::new(Arc::clone(options), now)))
+            }
+        };
+        Self {
+            labels,
+            cell,
+            ttl_ms,
+            touched_ms: AtomicU64::new(now.0),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// The labels, sorted and escaped.
+    pub const fn labels(&self) -> &LabelBlock {
+        &self.labels
+    }
+
+    /// Whether nobody sees it any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Applies one update.
+    ///
+    /// `false` says that the series may have been retired meanwhile: look for it again, and apply
+    /// the update there if it is another series.
+    #[must_use]
+    pub fn apply(&self, update: Update, now: Tick) -> bool {
+        self.change(update, now);
+        if self.ttl_ms == 0 {
+            return true;
+        }
+        // The order matters: touched is written before retired is read, and `retire_idle` does it
+        // the other way round, so at least one of the two sees the other.
+        if self.touched_ms.load(Ordering::Relaxed) != now.0 {
+            self.touched_ms.store(now.0, Ordering::SeqCst);
+        }
+        !self.is_retired()
+    }
+
+    /// What the series is worth.
+    pub fn read(&self, now: Tick) -> Reading {
+        match &self.cell {
+            Cell::Counter(number) | Cell::Gauge(number) => Reading::Number(number.get()),
+            Cell::Histogram(histogram) => Reading::Histogram(lock(histogram).state()),
+            Cell::Summary(summary) => Reading::Summary(lock(summary).state(now)),
+        }
+    }
+
+    /// Retires the series if it was idle for longer than its time to live.
+    fn retire_idle(&self, now: Tick) -> bool {
+        if self.ttl_ms == 0 || !self.is_idle(now) {
+            return false;
+        }
+        self.retired.store(true, Ordering::SeqCst);
+        let idle = self.is_idle(now);
+        if !idle {
+            self.retired.store(false, Ordering::SeqCst);
+        }
+        idle
+    }
+
+    fn is_idle(&self, now: Tick) -> bool {
+        now.0.saturating_sub(self.touched_ms.load(Ordering::SeqCst)) > self.ttl_ms
+    }
+
+    /// A shape takes the updates of its kind only; others change nothing.
+    fn change(&self, update: Update, now: Tick) {
+        match (&self.cell, update) {
+            (Cell::Counter(number), Update::Add(value)) => {
+                // A counter stays a number, whatever is added to it.
+                number.update(|old| (old + value).min(f64::MAX));
+            }
+            (Cell::Gauge(number), Update::Set(value)) => number.set(value),
+            (Cell::Gauge(number), Update::Shift(value)) => number.update(|old| old + value),
+            (Cell::Histogram(histogram), Update::Observe { value, weight }) => {
+                lock(histogram).observe(value, weight);
+            }
+            (Cell::Summary(summary), Update::Observe { value, weight }) => {
+                lock(summary).observe(value, weight, now);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An `f64` which threads share.
+#[derive(Debug, Default)]
+struct Number(AtomicU64);
+
+impl Number {
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, value: f64) {
+        self.0.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    fn update(&self, change: impl Fn(f64) -> f64) {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            let new = change(f64::from_bits(old)).to_bits();
+            match self.0.compare_exchange_weak(old, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(changed) => old = changed,
+            }
+        }
+    }
+}
+
+/// The words behind `# TYPE` and in labels.
+const fn type_name(kind: Type) -> &'static str {
+    kind.as_str(metrics_server::Format::Text)
+}
+
+/// What these locks protect is whole after each statement, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The series of one metric name.
+
+use std::{
+    collections::BTreeSet,
+    hash::BuildHasher as _,
+    sync::{Arc, Mutex},
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use metrics_server::{Kind as Type, LabelBlock};
+
+use super::{Series, Tick, lock};
+use crate::mapping::SummaryOptions;
+
+/// Sets of label names which one family remembers in order to count them.
+const LABEL_SETS_MAX: usize = 1_024;
+
+/// What a series is, with all it takes to make one.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Observations in buckets with these upper bounds.
+    Histogram(Arc<[f64]>),
+    /// Observations as quantiles.
+    Summary(Arc<SummaryOptions>),
+}
+
+impl Shape {
+    /// The family's type.
+    pub const fn kind(&self) -> Type {
+        match self {
+            Self::Counter => Type::Counter,
+            Self::Gauge => Type::Gauge,
+            Self::Histogram(_) => Type::Histogram,
+            Self::Summary(_) => Type::Summary,
+        }
+    }
+}
+
+/// All series of one name; its type and help are those of the first one, for ever.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) kind: Type,
+    pub(super) help: Arc<str>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    hasher: RandomState,
+    index: HashTable<Arc<Series>>,
+    /// In the order of the page; stale where `version` differs.
+    page: Arc<[Arc<Series>]>,
+    page_version: u64,
+    version: u64,
+    label_sets: BTreeSet<Box<str>>,
+    /// Whether any series has a time to live.
+    expires: bool,
+}
+
+/// What came of adding a series.
+pub(super) struct Added {
+    pub(super) series: Arc<Series>,
+    pub(super) created: bool,
+    /// No earlier series of the family had labels of these names.
+    pub(super) label_set_is_new: bool,
+}
+
+impl Family {
+    pub(super) fn new(kind: Type, help: Arc<str>) -> Self {
+        Self { kind, help, state: Mutex::default() }
+    }
+
+    /// Finds the series of `labels` or adds what `make` makes; `None` where `make` declines.
+    pub(super) fn find_or_add(
+        &self,
+        labels: LabelBlock,
+        label_names: impl FnOnce() -> String,
+        make: impl FnOnce(LabelBlock) -> Option<Series>,
+    ) -> Option<Added> {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let hash = state.hasher.hash_one(labels.as_str());
+        if let Some(series) = state.index.find(hash, |series| *series.labels() == labels) {
+            let series = Arc::clone(series);
+            return Some(Added { series, created: false, label_set_is_new: false });
+        }
+        let series = Arc::new(make(labels)?);
+        state.expires |= series.ttl_ms > 0;
+        let State { hasher, index, label_sets, .. } = state;
+        index.insert_unique(hash, Arc::clone(&series), |series| {
+            hasher.hash_one(series.labels().as_str())
+        });
+        let label_set_is_new =
+            label_sets.len() < LABEL_SETS_MAX && label_sets.insert(label_names().into());
+        state.version += 1;
+        Some(Added { series, created: true, label_set_is_new })
+    }
+
+    /// The series in the order of the page. The lock is not held while they are sorted.
+    pub(super) fn page(&self) -> Arc<[Arc<Series>]> {
+        let (mut all, version) = {
+            let state = lock(&self.state);
+            if state.page_version == state.version {
+                return Arc::clone(&state.page);
+            }
+            let mut all = Vec::with_capacity(state.index.len());
+            for series in &state.index {
+                all.push(Arc::clone(series));
+            }
+            (all, state.version)
+        };
+        all.sort_unstable_by(|a, b| a.labels().cmp(b.labels()));
+        let page: Arc<[Arc<Series>]> = all.into();
+        let mut state = lock(&self.state);
+        if version > state.page_version {
+            state.page = Arc::clone(&page);
+            state.page_version = version;
+        }
+        page
+    }
+
+    /// Takes out what was idle for too long and says how many those were.
+    pub(super) fn retire_idle(&self, now: Tick) -> u64 {
+        let mut state = lock(&self.state);
+        if !state.expires {
+            return 0;
+        }
+        let before = state.index.len();
+        state.index.retain(|series| !series.retire_idle(now));
+        let retired = before - state.index.len();
+        if retired > 0 {
+            state.version += 1;
+            state.page = Arc::default();
+            // Give memory back, and look at nothing next time, once all are gone.
+            if state.index.is_empty() {
+                state.index = HashTable::new();
+                state.expires = false;
+            }
+        }
+        retired as u64
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.state).index.is_empty()
+    }
+}

@@ -1,0 +1,265 @@
+//! Every series by family: shared by all threads, off the way of known series.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use metrics_server::{Kind as Type, LabelBlock};
+
+use super::{Series, Shape, Tick, family::Family};
+use crate::line::Update;
+
+/// Types in the order of the counters.
+const TYPES: [Type; 4] = [Type::Counter, Type::Gauge, Type::Histogram, Type::Summary];
+
+/// Every series by family.
+///
+/// Lock order: `families`, then one family's own. No caller holds either across another call.
+pub struct Store {
+    families: RwLock<BTreeMap<Arc<str>, Arc<Family>>>,
+    reserved: BTreeSet<String>,
+    reserved_prefixes: &'static [&'static str],
+    series_max: u64,
+    series_count: AtomicU64,
+    retired_count: AtomicU64,
+    /// Series there are now, by type.
+    current: [AtomicI64; TYPES.len()],
+    /// Names with a set of label names that there ever were, by type.
+    ever: [AtomicI64; TYPES.len()],
+}
+
+/// One family as it is exposed.
+#[derive(Clone, Debug)]
+pub struct FamilyPage {
+    /// Its type.
+    pub kind: Type,
+    /// For people.
+    pub help: Arc<str>,
+    /// In the order of the page.
+    pub series: Arc<[Arc<Series>]>,
+}
+
+/// A series that is wanted.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// A metric name.
+    pub name: &'a str,
+    /// What it is.
+    pub shape: &'a Shape,
+    /// For a family which is new.
+    pub help: &'a Arc<str>,
+    /// Label names and values, sorted.
+    pub labels: &'a [(String, String)],
+    /// Zero is for ever.
+    pub ttl: Duration,
+    /// What the series gets before anybody sees it, should it be new.
+    pub first: Option<Update>,
+}
+
+/// A series, and whether it was made for the draft, with its first update.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The series.
+    pub series: Arc<Series>,
+    /// Whether it was made.
+    pub created: bool,
+}
+
+/// Why there is no such series.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The name, or one it would be written under, has another type, or is the exporter's own.
+    Conflict,
+    /// There are as many series as there may be.
+    SeriesLimit,
+}
+
+impl Store {
+    /// An empty store of at most `series_max` series, in which `reserved` names, and those which
+    /// begin with one of `reserved_prefixes`, are taken.
+    pub fn new(
+        series_max: u64,
+        reserved: BTreeSet<String>,
+        reserved_prefixes: &'static [&'static str],
+    ) -> Self {
+        Self {
+            families: RwLock::default(),
+            reserved,
+            reserved_prefixes,
+            series_max,
+            series_count: AtomicU64::new(0),
+            retired_count: AtomicU64::new(0),
+            current: Default::default(),
+            ever: Default::default(),
+        }
+    }
+
+    /// Finds or creates a series.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refusal`].
+    pub fn find_or_create(&self, draft: &Draft<'_>, now: Tick) -> Result<Found, Refusal> {
+        let pairs: Vec<(&str, &str)> =
+            draft.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels = LabelBlock::new(&pairs).ok_or(Refusal::Conflict)?;
+        // The outer lock is held until the series is in its family, so that an empty family is not
+        // taken away in between.
+        let families = self.read();
+        if let Some(family) = families.get(draft.name) {
+            return self.add(family, labels, draft, now);
+        }
+        drop(families);
+        let mut families = self.write();
+        if !families.contains_key(draft.name) {
+            if self.is_taken(&families, draft.name, draft.shape.kind()) {
+                return Err(Refusal::Conflict);
+            }
+            if self.series_count.load(Ordering::Relaxed) >= self.series_max {
+                return Err(Refusal::SeriesLimit);
+            }
+            if families.len() as u64 >= self.series_max {
+                families.retain(|_, family| !family.is_empty());
+            }
+            let family = Family::new(draft.shape.kind(), Arc::clone(draft.help));
+            families.insert(Arc::from(draft.name), Arc::new(family));
+        }
+        let family = Arc::clone(&families[draft.name]);
+        self.add(&family, labels, draft, now)
+    }
+
+    /// The names of all families.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.read().keys().map(Arc::clone).collect()
+    }
+
+    /// A family's type, help, and series in the order of the page.
+    pub fn family(&self, name: &str) -> Option<FamilyPage> {
+        let family = self.read().get(name).map(Arc::clone)?;
+        let (kind, help) = (family.kind, Arc::clone(&family.help));
+        Some(FamilyPage { kind, help, series: family.page() })
+    }
+
+    /// Takes out every series which was idle for longer than its time to live.
+    pub fn retire_idle(&self, now: Tick) -> u64 {
+        let families: Vec<Arc<Family>> = self.read().values().map(Arc::clone).collect();
+        let mut total = 0;
+        for family in families {
+            let retired = family.retire_idle(now);
+            if retired > 0 {
+                total += retired;
+                let retired = i64::try_from(retired).unwrap_or(i64::MAX);
+                self.current[index(family.kind)].fetch_sub(retired, Ordering::Relaxed);
+            }
+        }
+        self.series_count.fetch_sub(total, Ordering::Relaxed);
+        self.retired_count.fetch_add(total, Ordering::Relaxed);
+        total
+    }
+
+    /// Series retired since the start: where this has grown, aliases may lead to nowhere.
+    pub fn retired_count(&self) -> u64 {
+        self.retired_count.load(Ordering::Relaxed)
+    }
+
+    /// Series there are now, by type.
+    pub fn current(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        count(&self.current)
+    }
+
+    /// Names with a set of label names that there ever were, by type.
+    pub fn ever(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        count(&self.ever)
+    }
+
+    fn add(
+        &self,
+        family: &Family,
+        labels: LabelBlock,
+        draft: &Draft<'_>,
+        now: Tick,
+    ) -> Result<Found, Refusal> {
+        if family.kind != draft.shape.kind() {
+            return Err(Refusal::Conflict);
+        }
+        let make = |labels| {
+            let place = self.series_count.fetch_add(1, Ordering::Relaxed);
+            if place >= self.series_max {
+                self.series_count.fetch_sub(1, Ordering::Relaxed);
+                return None;
+            }
+            let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
+            let series = Series::new(labels, draft.shape, ttl_ms, now);
+            if let Some(first) = draft.first {
+                series.change(first, now);
+            }
+            Some(series)
+        };
+        let names = || {
+            let names: Vec<&str> = draft.labels.iter().map(|(name, _)| name.as_str()).collect();
+            names.join(",")
+        };
+        let added = family.find_or_add(labels, names, make).ok_or(Refusal::SeriesLimit)?;
+        if added.created {
+            self.current[index(family.kind)].fetch_add(1, Ordering::Relaxed);
+        }
+        if added.label_set_is_new {
+            self.ever[index(family.kind)].fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Found { series: added.series, created: added.created })
+    }
+
+    /// Whether a new family would write lines under a name that is another's, or another under its.
+    fn is_taken(&self, families: &BTreeMap<Arc<str>, Arc<Family>>, name: &str, kind: Type) -> bool {
+        if self.reserved_prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+            return true;
+        }
+        let taken = |name: &str| self.reserved.contains(name) || families.contains_key(name);
+        let ours = suffixes(kind).iter().any(|suffix| taken(&format!("{name}{suffix}")));
+        let theirs = suffixes(Type::Histogram).iter().any(|suffix| {
+            let base = name.strip_suffix(suffix).and_then(|base| families.get(base));
+            base.is_some_and(|family| suffixes(family.kind).contains(suffix))
+        });
+        ours || theirs || self.reserved.contains(name)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Arc<str>, Arc<Family>>> {
+        self.families.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Arc<str>, Arc<Family>>> {
+        self.families.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("series", &self.series_count).finish_non_exhaustive()
+    }
+}
+
+/// Names which a family of this type writes beside its own.
+const fn suffixes(kind: Type) -> &'static [&'static str] {
+    match kind {
+        Type::Histogram => &["_sum", "_count", "_bucket"],
+        Type::Summary => &["_sum", "_count"],
+        Type::Counter | Type::Gauge | Type::Untyped => &[],
+    }
+}
+
+fn index(kind: Type) -> usize {
+    TYPES.iter().position(|known| *known == kind).unwrap_or_default()
+}
+
+fn count(counts: &[AtomicI64; TYPES.len()]) -> impl Iterator<Item = (&'static str, i64)> {
+    TYPES
+        .iter()
+        .map(|kind| super::type_name(*kind))
+        .zip(counts.iter().map(|count| count.load(Ordering::Relaxed)))
+}

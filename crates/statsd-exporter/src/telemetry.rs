@@ -1,0 +1,312 @@
+//! What the exporter tells about itself, under the names of `statsd_exporter`.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use prometheus::{
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+};
+use tracing::warn;
+
+use crate::{
+    counts::{Counts, EventError, Limit},
+    line::{Fault, Kind},
+    series::Store,
+};
+
+/// Names which begin so are the exporter's own.
+pub const RESERVED_PREFIXES: &[&str] =
+    &["statsd_exporter_", "statsd_metric_mapper_", "promhttp_metric_handler_"];
+
+/// Label values of `events_conflict_total` which are kept apart; strangers choose the names.
+const CONFLICTS_MAX: usize = 1_000;
+/// The `metric_name` of all further ones.
+const CONFLICTS_OTHER: &str = "_other";
+
+/// Handles of all families. Those with labels appear with their first label value.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    events: IntCounterVec,
+    flushed: IntCounter,
+    unmapped: IntCounter,
+    udp_packets: IntCounter,
+    udp_drops: IntCounter,
+    tcp_connections: IntCounter,
+    tcp_errors: IntCounter,
+    tcp_too_long_lines: IntCounter,
+    unixgram_packets: IntCounter,
+    lines: IntCounter,
+    samples: IntCounter,
+    sample_errors: IntCounterVec,
+    tags: IntCounter,
+    tag_errors: IntCounter,
+    reloads: IntCounterVec,
+    loaded_mappings: IntGauge,
+    conflicts: IntCounterVec,
+    conflict_names: Arc<Mutex<BTreeSet<Arc<str>>>>,
+    event_errors: IntCounterVec,
+    actions: IntCounterVec,
+    metrics: IntGaugeVec,
+    metrics_current: IntGaugeVec,
+    refused: IntCounterVec,
+    refused_logged: Arc<[AtomicBool; Limit::ALL.len()]>,
+    cache: Option<Cache>,
+}
+
+/// What `statsd_exporter` tells of its mapping cache; here it is told of the aliases.
+#[derive(Clone, Debug)]
+struct Cache {
+    length: IntGauge,
+    gets: IntCounter,
+    hits: IntCounter,
+}
+
+/// Registers families, or hands on the first failure.
+struct Registrar<'r>(&'r Registry);
+
+impl Registrar<'_> {
+    fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: prometheus::Result<C>,
+    ) -> prometheus::Result<C> {
+        let collector = collector?;
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> prometheus::Result<IntGaugeVec> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), &["type"]))
+    }
+}
+
+impl Telemetry {
+    /// Registers all families. Without `cache`, the three of the mapping cache are left out, as
+    /// `--statsd.cache-size=0` asks.
+    ///
+    /// # Errors
+    ///
+    /// `registry` has one of them already.
+    #[expect(clippy::too_many_lines, reason = "a table of families")]
+    pub fn register(registry: &Registry, cache: bool) -> prometheus::Result<Self> {
+        let registrar = Registrar(registry);
+        let r = &registrar;
+        Ok(Self {
+            events: r.counters(
+                "statsd_exporter_events_total",
+                "The total number of StatsD events seen.",
+                &["type"],
+            )?,
+            flushed: r.counter(
+                "statsd_exporter_event_queue_flushed_total",
+                "Number of times events were flushed to exporter",
+            )?,
+            unmapped: r.counter(
+                "statsd_exporter_events_unmapped_total",
+                "The total number of StatsD events no mapping was found for.",
+            )?,
+            udp_packets: r.counter(
+                "statsd_exporter_udp_packets_total",
+                "The total number of StatsD packets received over UDP.",
+            )?,
+            udp_drops: r.counter(
+                "statsd_exporter_udp_packet_drops_total",
+                "The total number of dropped StatsD packets which received over UDP.",
+            )?,
+            tcp_connections: r.counter(
+                "statsd_exporter_tcp_connections_total",
+                "The total number of TCP connections handled.",
+            )?,
+            tcp_errors: r.counter(
+                "statsd_exporter_tcp_connection_errors_total",
+                "The number of errors encountered reading from TCP.",
+            )?,
+            tcp_too_long_lines: r.counter(
+                "statsd_exporter_tcp_too_long_lines_total",
+                "The number of lines discarded due to being too long.",
+            )?,
+            unixgram_packets: r.counter(
+                "statsd_exporter_unixgram_packets_total",
+                "The total number of StatsD packets received over Unixgram.",
+            )?,
+            lines: r.counter(
+                "statsd_exporter_lines_total",
+                "The total number of StatsD lines received.",
+            )?,
+            samples: r.counter(
+                "statsd_exporter_samples_total",
+                "The total number of StatsD samples received.",
+            )?,
+            sample_errors: r.counters(
+                "statsd_exporter_sample_errors_total",
+                "The total number of errors parsing StatsD samples.",
+                &["reason"],
+            )?,
+            tags: r.counter(
+                "statsd_exporter_tags_total",
+                "The total number of DogStatsD tags processed.",
+            )?,
+            tag_errors: r.counter(
+                "statsd_exporter_tag_errors_total",
+                "The number of errors parsing DogStatsD tags.",
+            )?,
+            reloads: r.counters(
+                "statsd_exporter_config_reloads_total",
+                "The number of configuration reloads.",
+                &["outcome"],
+            )?,
+            loaded_mappings: r.register(IntGauge::new(
+                "statsd_exporter_loaded_mappings",
+                "The current number of configured metric mappings.",
+            ))?,
+            conflicts: r.counters(
+                "statsd_exporter_events_conflict_total",
+                "The total number of StatsD events with conflicting names.",
+                &["type", "metric_name"],
+            )?,
+            conflict_names: Arc::default(),
+            event_errors: r.counters(
+                "statsd_exporter_events_error_total",
+                "The total number of StatsD events discarded due to errors.",
+                &["reason"],
+            )?,
+            actions: r.counters(
+                "statsd_exporter_events_actions_total",
+                "The total number of StatsD events by action.",
+                &["action"],
+            )?,
+            metrics: r.gauges("statsd_exporter_metrics_total", "The total number of metrics.")?,
+            metrics_current: r.gauges(
+                "statsd_exporter_metrics_current",
+                "Number of series which are exposed now.",
+            )?,
+            refused: r.counters(
+                "statsd_exporter_limit_refusals_total",
+                "What was refused because as much as is allowed was there, by limit.",
+                &["limit"],
+            )?,
+            refused_logged: Arc::default(),
+            cache: cache.then(|| Cache::register(r)).transpose()?,
+        })
+    }
+
+    /// Adds what a thread has counted, and empties `counts`.
+    pub fn publish(&self, counts: &mut Counts) {
+        self.flushed.inc();
+        for (counter, count) in [
+            (&self.unmapped, counts.unmapped),
+            (&self.udp_packets, counts.udp_packets),
+            (&self.tcp_connections, counts.tcp_connections),
+            (&self.tcp_errors, counts.tcp_errors),
+            (&self.tcp_too_long_lines, counts.tcp_too_long_lines),
+            (&self.unixgram_packets, counts.unixgram_packets),
+            (&self.lines, counts.lines),
+            (&self.samples, counts.samples),
+            (&self.tags, counts.tags),
+            (&self.tag_errors, counts.tag_errors),
+        ] {
+            counter.inc_by(count);
+        }
+        add(&self.events, Kind::ALL.map(Kind::as_str), counts.events);
+        add(&self.sample_errors, Fault::ALL.map(Fault::reason), counts.faults);
+        add(&self.event_errors, EventError::ALL.map(EventError::reason), counts.event_errors);
+        add(&self.actions, ["map", "drop"], [counts.mapped, counts.dropped]);
+        add(&self.refused, Limit::ALL.map(Limit::noun), counts.refused);
+        for (limit, count) in Limit::ALL.into_iter().zip(counts.refused) {
+            if count > 0 && !self.refused_logged[limit as usize].swap(true, Ordering::Relaxed) {
+                warn!(
+                    limit = limit.noun(),
+                    flag = limit.flag(),
+                    "limit reached; refusals are counted"
+                );
+            }
+        }
+        if let Some(cache) = &self.cache {
+            cache.length.add(counts.aliases_gained);
+            cache.gets.inc_by(counts.alias_gets);
+            cache.hits.inc_by(counts.alias_hits);
+        }
+        *counts = Counts::default();
+    }
+
+    /// Counts events whose name has another type. Rare: it takes a lock.
+    pub fn conflict(&self, kind: Kind, name: &Arc<str>, weight: u64) {
+        let mut names = self.conflict_names.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.contains(name) && names.len() < CONFLICTS_MAX {
+            names.insert(Arc::clone(name));
+        }
+        let name = if names.contains(name) { name } else { CONFLICTS_OTHER };
+        self.conflicts.with_label_values(&[kind.as_str(), name]).inc_by(weight);
+    }
+
+    /// Counts datagrams which the kernel threw away because a socket's buffer was full.
+    pub fn udp_dropped(&self, count: u64) {
+        self.udp_drops.inc_by(count);
+    }
+
+    /// Counts a reload of the mapping file.
+    pub fn reloaded(&self, succeeded: bool) {
+        let outcome = if succeeded { "success" } else { "failure" };
+        self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Shows how many rules there are.
+    pub fn loaded(&self, rules_count: usize) {
+        self.loaded_mappings.set(i64::try_from(rules_count).unwrap_or(i64::MAX));
+    }
+
+    /// Reads what only the store knows, for a scrape.
+    pub fn read(&self, store: &Store) {
+        for (kind, count) in store.ever().filter(|(_, count)| *count > 0) {
+            self.metrics.with_label_values(&[kind]).set(count);
+        }
+        for (kind, count) in store.current() {
+            self.metrics_current.with_label_values(&[kind]).set(count);
+        }
+    }
+}
+
+impl Cache {
+    fn register(r: &Registrar<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            length: r.register(IntGauge::new(
+                "statsd_metric_mapper_cache_length",
+                "The count of unique metrics currently cached.",
+            ))?,
+            gets: r.counter(
+                "statsd_metric_mapper_cache_gets_total",
+                "The count of total metric cache gets.",
+            )?,
+            hits: r.counter(
+                "statsd_metric_mapper_cache_hits_total",
+                "The count of total metric cache hits.",
+            )?,
+        })
+    }
+}
+
+/// Adds counts to a family, leaving out what has never been counted.
+fn add<const N: usize>(family: &IntCounterVec, labels: [&str; N], counts: [u64; N]) {
+    for (label, count) in labels.into_iter().zip(counts) {
+        if count > 0 {
+            family.with_label_values(&[label]).inc_by(count);
+        }
+    }
+}
