@@ -82,7 +82,12 @@ pub struct Options {
 }
 
 impl Options {
-    fn new(flags: &Flags) -> anyhow::Result<Self> {
+    /// Checks what the flags say.
+    ///
+    /// # Errors
+    ///
+    /// Names the flag which cannot be used.
+    pub fn new(flags: &Flags) -> anyhow::Result<Self> {
         let connection_timeout = parse_duration(&flags.connection_timeout)
             .map_err(anyhow::Error::msg)
             .context("cannot use --connection-timeout")?;

@@ -254,10 +254,14 @@ fn go_bool(text: &str) -> Result<bool, String> {
 
 impl Args {
     /// Environment variables which are set to a value that their flag cannot have. The flag's
-    /// default is used, as `redis_exporter` does: an empty variable is common in Compose files.
+    /// default is used, as `redis_exporter` does. Empty ones, common in Compose files, are not
+    /// worth a word.
     pub fn refused_variables() -> Vec<String> {
         let command = Flags::augment(Command::new("flags"));
-        let refused = command.get_arguments().filter(|arg| has_refused_variable(arg));
+        let refused = command.get_arguments().filter(|arg| {
+            let filled = arg.get_env().and_then(std::env::var_os).is_some_and(|v| !v.is_empty());
+            filled && has_refused_variable(arg)
+        });
         refused.filter_map(|arg| Some(arg.get_env()?.to_string_lossy().into_owned())).collect()
     }
 }
@@ -336,4 +340,3 @@ impl ExporterArgs for Args {
         (level, format)
     }
 }
-

@@ -61,6 +61,7 @@ impl Collector {
     }
 }
 
+/// A server answers in the order of this table, so that what may take long stands last.
 const COLLECTORS: &[Collector] = &[
     Collector { commands: info_commands, write: fields::write },
     Collector::of_info(instance::write),
@@ -74,10 +75,10 @@ const COLLECTORS: &[Collector] = &[
     Collector::of_info(scripting::write),
     Collector { commands: config::commands, write: config::write },
     Collector { commands: cluster::commands, write: cluster::write },
-    Collector { commands: latency::commands, write: latency::write },
     Collector { commands: slowlog::commands, write: slowlog::write },
     Collector { commands: commandlog::commands, write: commandlog::write },
     Collector { commands: sentinel::commands, write: sentinel::write },
+    Collector { commands: latency::commands, write: latency::write },
 ];
 
 /// All commands that are worth sending.
@@ -95,4 +96,3 @@ pub fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
 fn info_commands(_options: &Options, facts: &Facts) -> Vec<Command> {
     vec![Command::new(if facts.info_all_refused { "INFO" } else { "INFO ALL" })]
 }
-

@@ -113,4 +113,3 @@ impl Scrape for Targets {
         })
     }
 }
-

@@ -1,0 +1,6 @@
+//! The exporter against a server which answers what a test says.
+
+mod behaviour;
+mod cases;
+mod exporter;
+mod fake;
