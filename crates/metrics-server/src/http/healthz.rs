@@ -15,12 +15,17 @@ use super::{Shared, text};
 pub(super) fn routes(shared: &Shared, plain_health: bool) -> Router {
     let health = if plain_health { get(plain) } else { get(report) };
     Router::new()
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
+        .route("/-/healthy", get(healthy).fallback(nothing))
+        .route("/-/ready", get(ready).fallback(nothing))
         .route("/health", health)
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .with_state(shared.clone())
+}
+
+/// The Go exporters answer methods other than GET with success and nothing.
+async fn nothing() -> Response {
+    text(StatusCode::OK, "")
 }
 
 async fn healthy(State(shared): State<Shared>) -> Response {

@@ -160,6 +160,8 @@ type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Rout
 fn connection(stream: TcpStream, router: Router) -> Connection {
     http1::Builder::new()
         .timer(TokioTimer::new())
+        // As Go's server writes them, for clients which compare bytes.
+        .title_case_headers(true)
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
