@@ -59,7 +59,8 @@ fetch_packages() {
     flock 9
     [ -n "$(find "$state/lists" -name '*_Packages*' -mmin -720 | head -n 1)" ] || "${apt[@]}" update
     cd "$state/debs"
-    "${apt[@]}" download "$@"
+    # A suite that moves may have replaced what a list of some hours ago names.
+    "${apt[@]}" download "$@" || { "${apt[@]}" update && "${apt[@]}" download "$@"; }
   )
   for name in "$@"; do
     deb=$(find "$state/debs" -name "${name}_*.deb" -printf '%T@ %p\n' | sort -n | tail -n 1)
