@@ -4,14 +4,20 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 mod encoder;
+mod escaping;
 mod labels;
+mod native;
 mod negotiate;
 mod number;
+mod protobuf;
 mod registry;
+mod text;
 
 pub use encoder::{Encoder, Families, FamilyEncoder};
+pub use escaping::Escaping;
 pub use labels::LabelBlock;
-pub use negotiate::{Negotiated, accepts_gzip, negotiate};
+pub use native::{NativeBuckets, Span};
+pub use negotiate::{Compression, Negotiated, compression, negotiate};
 pub use number::write_float;
 
 /// The wire format agreed with one scraper.
@@ -20,8 +26,12 @@ pub enum Format {
     /// `text/plain; version=0.0.4`, what every Prometheus understands.
     #[default]
     Text,
+    /// `text/plain; version=1.0.0`: the same lines, since all our names are of the older alphabet.
+    Text1,
     /// `application/openmetrics-text; version=1.0.0`.
     OpenMetrics,
+    /// Delimited `io.prometheus.client.MetricFamily`, the only format with native histograms.
+    Protobuf,
 }
 
 /// What a family counts or measures.
@@ -48,8 +58,8 @@ impl Kind {
             (Self::Gauge, _) => "gauge",
             (Self::Histogram, _) => "histogram",
             (Self::Summary, _) => "summary",
-            (Self::Untyped, Format::Text) => "untyped",
             (Self::Untyped, Format::OpenMetrics) => "unknown",
+            (Self::Untyped, _) => "untyped",
         }
     }
 }
@@ -113,6 +123,28 @@ pub struct SummaryState {
     pub sum: f64,
     /// Number of all observations.
     pub count: u64,
+}
+
+/// What a series may have beside its value; formats without a place for it leave it out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// When the series began, in seconds since the epoch: `_created`, or the start time stamp.
+    pub created_seconds: Option<f64>,
+    /// Single observations with a trace: one for a counter, one a bucket for a histogram.
+    pub exemplars: Vec<Exemplar>,
+    /// The same observations as a native histogram; in protobuf alone.
+    pub native: Option<NativeBuckets>,
+}
+
+/// One observation, and what led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Mostly a `trace_id`; OpenMetrics allows 128 characters of names and values together.
+    pub labels: LabelBlock,
+    /// The observed value; in a histogram it tells the bucket.
+    pub value: f64,
+    /// When it was observed, in seconds since the epoch. Protobuf leaves out those without.
+    pub timestamp_seconds: Option<f64>,
 }
 
 /// Why a sample was left out of a page, in the order of [`Refusal::ALL`].
@@ -202,7 +234,7 @@ pub struct Page {
 struct Rows {
     help: String,
     kind: Kind,
-    samples: Vec<(LabelBlock, Value)>,
+    samples: Vec<(LabelBlock, Value, Option<Box<Extras>>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -296,14 +328,24 @@ impl Page {
         self.families.values().map(|family| family.samples.len()).sum()
     }
 
-    /// The whole page as text: what tests compare.
+    /// The whole page in memory.
     #[must_use]
-    pub fn into_text(mut self, format: Format) -> String {
+    pub fn into_bytes(mut self, format: Format) -> Vec<u8> {
         self.seal();
-        let mut text = Vec::new();
-        let written = Encoder::new(format, &mut text).write_page(&self, &[], &[]);
+        let mut bytes = Vec::new();
+        let written = Encoder::new(format, &mut bytes).write_page(&self, &[], &[]);
         written.expect("memory takes every byte");
-        String::from_utf8(text).expect("names, labels and help came from strings")
+        bytes
+    }
+
+    /// The whole page as text: what tests compare.
+    ///
+    /// # Panics
+    ///
+    /// `format` is not a text.
+    #[must_use]
+    pub fn into_text(self, format: Format) -> String {
+        String::from_utf8(self.into_bytes(format)).expect("a text format")
     }
 }
 
@@ -317,31 +359,61 @@ pub struct Family<'a> {
 impl Family<'_> {
     /// Adds a sample; `labels` in any order.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) -> &mut Self {
-        self.row(labels, Value::Number(value))
+        self.row(labels, Value::Number(value), None)
+    }
+
+    /// Adds a sample with what else is known of its series.
+    pub fn sample_with(
+        &mut self,
+        labels: &[(&str, &str)],
+        value: f64,
+        extras: Extras,
+    ) -> &mut Self {
+        self.row(labels, Value::Number(value), Some(extras))
     }
 
     /// Adds a sample whose labels were escaped when its series was created.
     pub fn series(&mut self, labels: &LabelBlock, value: f64) -> &mut Self {
         if let Some(family) = &mut self.rows {
-            family.samples.push((labels.clone(), Value::Number(value)));
+            family.samples.push((labels.clone(), Value::Number(value), None));
         }
         self
     }
 
     /// Adds a histogram series.
     pub fn histogram(&mut self, labels: &[(&str, &str)], state: HistogramState) -> &mut Self {
-        self.row(labels, Value::Histogram(state))
+        self.row(labels, Value::Histogram(state), None)
+    }
+
+    /// Adds a histogram series with what else is known of it.
+    pub fn histogram_with(
+        &mut self,
+        labels: &[(&str, &str)],
+        state: HistogramState,
+        extras: Extras,
+    ) -> &mut Self {
+        self.row(labels, Value::Histogram(state), Some(extras))
     }
 
     /// Adds a summary series.
     pub fn summary(&mut self, labels: &[(&str, &str)], state: SummaryState) -> &mut Self {
-        self.row(labels, Value::Summary(state))
+        self.row(labels, Value::Summary(state), None)
     }
 
-    fn row(&mut self, labels: &[(&str, &str)], value: Value) -> &mut Self {
+    /// Adds a summary series with what else is known of it.
+    pub fn summary_with(
+        &mut self,
+        labels: &[(&str, &str)],
+        state: SummaryState,
+        extras: Extras,
+    ) -> &mut Self {
+        self.row(labels, Value::Summary(state), Some(extras))
+    }
+
+    fn row(&mut self, labels: &[(&str, &str)], value: Value, extras: Option<Extras>) -> &mut Self {
         let Some(family) = &mut self.rows else { return self };
         match LabelBlock::new(labels) {
-            Some(labels) => family.samples.push((labels, value)),
+            Some(labels) => family.samples.push((labels, value, extras.map(Box::new))),
             None => self.refusals.add(Refusal::InvalidLabel, &self.name),
         }
         self

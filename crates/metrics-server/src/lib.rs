@@ -23,7 +23,8 @@ pub use collector::{
     CollectError, Collecting, Collector, CollectorChoice, CollectorSpec, Collectors,
 };
 pub use exposition::{
-    Desc, Encoder, Families, Family, Format, HistogramState, Kind, LabelBlock, Page, SummaryState,
+    Desc, Encoder, Exemplar, Extras, Families, Family, Format, HistogramState, Kind, LabelBlock,
+    NativeBuckets, Page, SummaryState,
 };
 pub use health::{Check, Health, Role};
 pub use http::{Refused, Scrape, ScrapeRequest, Scraped, Scraping, Server};

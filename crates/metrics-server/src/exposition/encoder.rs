@@ -1,4 +1,4 @@
-//! Families as text, in chunks: the only place which knows how a line looks.
+//! Families in one format, handed on in chunks.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -8,12 +8,14 @@ use std::{
 };
 
 use super::{
-    Desc, Format, HistogramState, Kind, LabelBlock, Page, Refusal, Refusals, Rows, SummaryState,
-    Value, write_float,
+    Desc, Escaping, Extras, Format, HistogramState, LabelBlock, Page, Refusal, Refusals, Rows,
+    SummaryState, Value, protobuf, text::Lines,
 };
 
 /// A chunk is handed on as soon as it has this many bytes, between two samples.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+const NOTHING: &Extras = &Extras { created_seconds: None, exemplars: Vec::new(), native: None };
 
 /// Families which outlive one scrape and are too many to be copied into a [`Page`].
 pub trait Families: Send + Sync {
@@ -34,14 +36,26 @@ pub trait Families: Send + Sync {
 /// Writes a page in one [`Format`], handing on a chunk whenever one is full.
 pub struct Encoder<'a> {
     format: Format,
+    escaping: Escaping,
+    /// Complete lines or messages.
     buffer: Vec<u8>,
+    /// Metrics of a protobuf family, whose length has to be known before they are written.
+    metrics: Vec<u8>,
     sink: &'a mut dyn Write,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder which hands its chunks to `sink`.
     pub fn new(format: Format, sink: &'a mut dyn Write) -> Self {
-        Self { format, buffer: Vec::new(), sink }
+        let escaping = Escaping::default();
+        Self { format, escaping, buffer: Vec::new(), metrics: Vec::new(), sink }
+    }
+
+    /// Escapes names as the scraper wants it.
+    #[must_use]
+    pub fn escaping(mut self, escaping: Escaping) -> Self {
+        self.escaping = escaping;
+        self
     }
 
     /// Writes the families of `page` and of all `sources` in the order of their names, and the end.
@@ -81,13 +95,13 @@ impl<'a> Encoder<'a> {
     }
 
     fn write_rows(&mut self, name: &str, rows: &Rows) -> io::Result<()> {
-        let desc = Desc::new(name, &rows.help, rows.kind);
-        let mut family = FamilyEncoder { encoder: self, desc, started: false };
-        for (labels, value) in &rows.samples {
+        let mut family = self.family(Desc::new(name, &rows.help, rows.kind));
+        for (labels, value, extras) in &rows.samples {
+            let extras = extras.as_deref().unwrap_or(NOTHING);
             match value {
-                Value::Number(number) => family.sample(labels, *number),
-                Value::Histogram(state) => family.histogram(labels, state),
-                Value::Summary(state) => family.summary(labels, state),
+                Value::Number(number) => family.sample_with(labels, *number, extras),
+                Value::Histogram(state) => family.histogram_with(labels, state, extras),
+                Value::Summary(state) => family.summary_with(labels, state, extras),
             }
             family.flush()?;
         }
@@ -147,33 +161,44 @@ pub struct FamilyEncoder<'e, 'a> {
 impl FamilyEncoder<'_, '_> {
     /// Writes a counter, gauge or untyped sample.
     pub fn sample(&mut self, labels: &LabelBlock, value: f64) {
-        let suffix = match (self.encoder.format, self.desc.kind) {
-            (Format::OpenMetrics, Kind::Counter) => "_total",
-            _ => "",
-        };
-        self.line(suffix, labels, None, |format, out| write_value(format, value, out));
+        self.sample_with(labels, value, NOTHING);
     }
 
-    /// Writes the lines of a histogram; a missing `+Inf` bucket is added.
+    /// The same, with what else is known of the series.
+    pub fn sample_with(&mut self, labels: &LabelBlock, value: f64, extras: &Extras) {
+        let (kind, escaping) = (self.desc.kind, self.encoder.escaping);
+        self.write(
+            |lines, out| lines.number(labels, value, extras, out),
+            |out| protobuf::write_number(kind, escaping, labels, value, extras, out),
+        );
+    }
+
+    /// Writes a histogram; a missing `+Inf` bucket is added.
     pub fn histogram(&mut self, labels: &LabelBlock, state: &HistogramState) {
-        let last = state.buckets.last().is_some_and(|(bound, _)| *bound == f64::INFINITY);
-        let infinity = (!last).then_some((f64::INFINITY, state.count));
-        for (bound, count) in state.buckets.iter().copied().chain(infinity) {
-            self.line("_bucket", labels, Some(("le", bound)), |format, out| {
-                write_count(format, count, out);
-            });
-        }
-        self.sum_and_count(labels, state.sum, state.count);
+        self.histogram_with(labels, state, NOTHING);
     }
 
-    /// Writes the lines of a summary.
+    /// The same, with what else is known of the series.
+    pub fn histogram_with(&mut self, labels: &LabelBlock, state: &HistogramState, extras: &Extras) {
+        let escaping = self.encoder.escaping;
+        self.write(
+            |lines, out| lines.histogram(labels, state, extras, out),
+            |out| protobuf::write_histogram(escaping, labels, state, extras, out),
+        );
+    }
+
+    /// Writes a summary.
     pub fn summary(&mut self, labels: &LabelBlock, state: &SummaryState) {
-        for &(quantile, value) in &state.quantiles {
-            self.line("", labels, Some(("quantile", quantile)), |format, out| {
-                write_value(format, value, out);
-            });
-        }
-        self.sum_and_count(labels, state.sum, state.count);
+        self.summary_with(labels, state, NOTHING);
+    }
+
+    /// The same, with what else is known of the series.
+    pub fn summary_with(&mut self, labels: &LabelBlock, state: &SummaryState, extras: &Extras) {
+        let escaping = self.encoder.escaping;
+        self.write(
+            |lines, out| lines.summary(labels, state, extras, out),
+            |out| protobuf::write_summary(escaping, labels, state, extras, out),
+        );
     }
 
     /// Hands the chunk on if it is full, which may wait for the reader: hold no lock.
@@ -182,116 +207,48 @@ impl FamilyEncoder<'_, '_> {
     ///
     /// The reader has gone.
     pub fn flush(&mut self) -> io::Result<()> {
+        if self.encoder.metrics.len() >= CHUNK_BYTES {
+            self.finish_message();
+        }
         self.encoder.hand_on()
     }
 
-    fn sum_and_count(&mut self, labels: &LabelBlock, sum: f64, count: u64) {
-        self.line("_sum", labels, None, |format, out| write_value(format, sum, out));
-        self.line("_count", labels, None, |format, out| write_count(format, count, out));
-    }
-
-    fn line(
+    fn write(
         &mut self,
-        suffix: &str,
-        labels: &LabelBlock,
-        extra: Option<(&str, f64)>,
-        value: impl FnOnce(Format, &mut Vec<u8>),
+        text: impl FnOnce(&Lines<'_>, &mut Vec<u8>),
+        protobuf: impl FnOnce(&mut Vec<u8>),
     ) {
+        if self.encoder.format == Format::Protobuf {
+            protobuf(&mut self.encoder.metrics);
+            return;
+        }
+        let Encoder { format, escaping, ref mut buffer, .. } = *self.encoder;
+        let lines = Lines { format, escaping, desc: &self.desc };
         if !self.started {
-            self.header();
+            self.started = true;
+            lines.header(buffer);
         }
-        let name = self.base_name().len();
-        let format = self.encoder.format;
-        let out = &mut self.encoder.buffer;
-        out.extend_from_slice(&self.desc.name.as_bytes()[..name]);
-        out.extend_from_slice(suffix.as_bytes());
-        write_labels(format, labels, extra, out);
-        out.push(b' ');
-        value(format, out);
-        out.push(b'\n');
+        text(&lines, buffer);
     }
 
-    /// The name in the header: OpenMetrics knows a counter by its name without `_total`.
-    fn base_name(&self) -> &str {
-        match (self.encoder.format, self.desc.kind) {
-            (Format::OpenMetrics, Kind::Counter) => {
-                self.desc.name.strip_suffix("_total").unwrap_or(&self.desc.name)
-            }
-            _ => &self.desc.name,
+    fn finish_message(&mut self) {
+        let Encoder { escaping, ref mut buffer, ref mut metrics, .. } = *self.encoder;
+        if !metrics.is_empty() {
+            protobuf::write_family(&self.desc, escaping, metrics, buffer);
+            metrics.clear();
         }
     }
+}
 
-    fn header(&mut self) {
-        self.started = true;
-        let format = self.encoder.format;
-        let name = self.base_name().to_owned();
-        let out = &mut self.encoder.buffer;
-        out.extend_from_slice(b"# HELP ");
-        out.extend_from_slice(name.as_bytes());
-        out.push(b' ');
-        write_help(format, &self.desc.help, out);
-        out.extend_from_slice(b"\n# TYPE ");
-        out.extend_from_slice(name.as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.desc.kind.as_str(format).as_bytes());
-        out.push(b'\n');
+/// A protobuf family is complete when nobody adds to it any more.
+impl Drop for FamilyEncoder<'_, '_> {
+    fn drop(&mut self) {
+        self.finish_message();
     }
 }
 
 impl fmt::Debug for FamilyEncoder<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FamilyEncoder").field("desc", &self.desc).finish_non_exhaustive()
-    }
-}
-
-fn write_labels(
-    format: Format,
-    labels: &LabelBlock,
-    extra: Option<(&str, f64)>,
-    out: &mut Vec<u8>,
-) {
-    if labels.as_str().is_empty() && extra.is_none() {
-        return;
-    }
-    out.push(b'{');
-    out.extend_from_slice(labels.as_str().as_bytes());
-    if let Some((name, bound)) = extra {
-        if !labels.as_str().is_empty() {
-            out.push(b',');
-        }
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"=\"");
-        write_value(format, bound, out);
-        out.push(b'"');
-    }
-    out.push(b'}');
-}
-
-/// Text has Go's floats; OpenMetrics wants a point or an exponent in each.
-fn write_value(format: Format, value: f64, out: &mut Vec<u8>) {
-    let start = out.len();
-    write_float(value, out);
-    let whole = out[start..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
-    if format == Format::OpenMetrics && whole {
-        out.extend_from_slice(b".0");
-    }
-}
-
-/// Text writes a count as any float (`1e+06`), OpenMetrics as a whole number.
-fn write_count(format: Format, count: u64, out: &mut Vec<u8>) {
-    match format {
-        Format::Text => write_float(count as f64, out),
-        Format::OpenMetrics => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
-    }
-}
-
-fn write_help(format: Format, help: &str, out: &mut Vec<u8>) {
-    for byte in help.bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'"' if format == Format::OpenMetrics => out.extend_from_slice(b"\\\""),
-            _ => out.push(byte),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Label pairs, sorted and escaped once.
 
-use std::{cmp::Ordering, fmt};
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use super::is_label_name;
 
@@ -41,8 +41,13 @@ impl LabelBlock {
         &self.0
     }
 
+    /// Names and values as they were before they were escaped.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.pairs().map(|(name, value)| (name, plain(value)))
+    }
+
     /// The pairs, with values still escaped.
-    fn pairs(&self) -> Pairs<'_> {
+    pub(super) fn pairs(&self) -> Pairs<'_> {
         Pairs { rest: &self.0 }
     }
 }
@@ -74,7 +79,7 @@ impl PartialOrd for LabelBlock {
     }
 }
 
-struct Pairs<'a> {
+pub(super) struct Pairs<'a> {
     rest: &'a str,
 }
 
@@ -103,6 +108,16 @@ fn closing_quote(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// A value before it was escaped.
+fn plain(value: &str) -> Cow<'_, str> {
+    if value.contains('\\') {
+        let bytes = unescaped(value).collect();
+        Cow::Owned(String::from_utf8(bytes).expect("escaping only adds ASCII"))
+    } else {
+        Cow::Borrowed(value)
+    }
 }
 
 /// The bytes of a value before it was escaped.

@@ -1,12 +1,14 @@
 //! Which format and which compression a scraper gets, from its `Accept` and `Accept-Encoding`.
 
-use super::Format;
+use super::{Escaping, Format};
 
 /// What a scraper gets.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Negotiated {
     /// The format of the page.
     pub format: Format,
+    /// How names are written in it.
+    pub escaping: Escaping,
     /// The `Content-Type` which says so.
     pub content_type: String,
 }
@@ -15,43 +17,89 @@ pub struct Negotiated {
 /// which names an offered format wins, and text 0.0.4 is the answer to anything else.
 ///
 /// OpenMetrics renames counters to `…_total`, so it is offered only if `openmetrics` says so.
-/// Source: `expfmt.NegotiateIncludingOpenMetrics` of `prometheus/common` 0.70.
+/// Source: `expfmt.NegotiateIncludingOpenMetrics` of `prometheus/common` 0.70; text 1.0.0 is ours.
 #[must_use]
 pub fn negotiate(accept: &str, openmetrics: bool) -> Negotiated {
-    let mut escaping = "underscores";
+    let mut escaping = Escaping::default();
     for clause in clauses(accept) {
-        if let Some(asked) = clause.parameter("escaping").and_then(known_escaping) {
+        if let Some(asked) = clause.parameter("escaping").and_then(Escaping::parse) {
             escaping = asked;
         }
-        let version = clause.parameter("version");
-        match (clause.media_type, version) {
-            ("application/openmetrics-text", None | Some("0.0.1" | "1.0.0")) if openmetrics => {
-                let version = version.unwrap_or("0.0.1");
-                return Negotiated {
-                    format: Format::OpenMetrics,
-                    content_type: format!(
-                        "application/openmetrics-text; version={version}; charset=utf-8; escaping={escaping}"
-                    ),
-                };
-            }
-            ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => break,
-            _ => {}
+        if let Some((format, media_type)) = offer(&clause, openmetrics) {
+            return Negotiated::new(format, &media_type, escaping);
         }
     }
-    Negotiated {
-        format: Format::Text,
-        content_type: format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}"),
+    Negotiated::new(Format::Text, TEXT, escaping)
+}
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT_1: &str = "text/plain; version=1.0.0; charset=utf-8";
+const PROTOBUF: &str = "application/vnd.google.protobuf; \
+    proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
+impl Negotiated {
+    fn new(format: Format, media_type: &str, escaping: Escaping) -> Self {
+        let content_type = format!("{media_type}; escaping={}", escaping.as_str());
+        Self { format, escaping, content_type }
     }
 }
 
-/// Whether `gzip` is among the encodings asked for and not refused by `q=0`.
-#[must_use]
-pub fn accepts_gzip(accept_encoding: &str) -> bool {
-    clauses(accept_encoding).iter().any(|clause| clause.media_type == "gzip")
+/// The format which answers a clause, and its media type.
+fn offer(clause: &Clause<'_>, openmetrics: bool) -> Option<(Format, String)> {
+    let version = clause.parameter("version");
+    match (clause.media_type, version) {
+        ("application/openmetrics-text", None | Some("0.0.1" | "1.0.0")) if openmetrics => {
+            let version = version.unwrap_or("0.0.1");
+            let media_type =
+                format!("application/openmetrics-text; version={version}; charset=utf-8");
+            Some((Format::OpenMetrics, media_type))
+        }
+        ("application/vnd.google.protobuf", _) => {
+            let family = clause.parameter("proto") == Some("io.prometheus.client.MetricFamily");
+            let delimited = clause.parameter("encoding") == Some("delimited");
+            (family && delimited).then(|| (Format::Protobuf, PROTOBUF.to_owned()))
+        }
+        ("text/plain", Some("1.0.0")) => Some((Format::Text1, TEXT_1.to_owned())),
+        ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => {
+            Some((Format::Text, TEXT.to_owned()))
+        }
+        _ => None,
+    }
 }
 
-fn known_escaping(name: &str) -> Option<&'static str> {
-    ["allow-utf-8", "underscores", "dots", "values"].into_iter().find(|known| *known == name)
+/// How a page is compressed on its way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Compression {
+    /// Not at all.
+    Identity,
+    /// `gzip`, the only one which Prometheus asks for.
+    Gzip,
+    /// `zstd`.
+    Zstd,
+}
+
+impl Compression {
+    /// The `Content-Encoding`, if there is one.
+    #[must_use]
+    pub const fn content_encoding(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+}
+
+/// The encoding with the highest weight which is offered; of equal ones the first in the header.
+#[must_use]
+pub fn compression(accept_encoding: &str) -> Compression {
+    let offered = clauses(accept_encoding).into_iter().find_map(|clause| match clause.media_type {
+        "gzip" => Some(Compression::Gzip),
+        "zstd" => Some(Compression::Zstd),
+        "identity" => Some(Compression::Identity),
+        _ => None,
+    });
+    offered.unwrap_or(Compression::Identity)
 }
 
 struct Clause<'a> {
@@ -88,47 +136,110 @@ fn clauses(header: &str) -> Vec<Clause<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{accepts_gzip, negotiate};
+    use proptest::prelude::*;
 
+    use super::{Compression, Format, compression, negotiate};
+
+    /// What each version sends by default, and with `scrape_protocols` that begin with protobuf.
     const PROMETHEUS_2_53: &str = "application/openmetrics-text;version=1.0.0;q=0.5,\
         application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-    const PROMETHEUS_3_5: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+    const PROMETHEUS_2_53_PROTOBUF: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5,\
+        application/openmetrics-text;version=1.0.0;q=0.4,\
+        application/openmetrics-text;version=0.0.1;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    /// 3.5 and 3.13 send the same.
+    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
         application/openmetrics-text;version=0.0.1;q=0.5,\
         text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    const PROMETHEUS_3_PROTOBUF: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+        application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        application/openmetrics-text;version=0.0.1;q=0.4,\
+        text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    const CURL: &str = "*/*";
+    const BROWSER: &str =
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+    /// The Datadog agent's OpenMetrics check, with and without `use_latest_spec`.
+    const DATADOG: &str = "text/plain";
+    const DATADOG_LATEST: &str =
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1";
+    const VMAGENT: &str = "text/plain;version=0.0.4;q=1,*/*;q=0.1";
 
     #[test]
     fn each_scraper_gets_its_format() {
-        let text = "text/plain; version=0.0.4; charset=utf-8; escaping=";
-        let open = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=";
-        for (accept, openmetrics, content_type, escaping) in [
+        let (text, text_1) = ("text/plain; version=0.0.4", "text/plain; version=1.0.0");
+        let open = "application/openmetrics-text; version=1.0.0";
+        let proto = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily";
+        for (accept, openmetrics, media_type, escaping) in [
             ("", true, text, "underscores"),
-            ("*/*", true, text, "underscores"),
-            ("text/html,application/xhtml+xml,*/*;q=0.8", true, text, "underscores"),
+            (CURL, true, text, "underscores"),
+            (BROWSER, true, text, "underscores"),
             ("image/png", true, text, "underscores"),
+            (DATADOG, true, text, "underscores"),
+            (DATADOG_LATEST, true, open, "underscores"),
+            (DATADOG_LATEST, false, text, "underscores"),
+            (VMAGENT, true, text, "underscores"),
             (PROMETHEUS_2_53, false, text, "underscores"),
             (PROMETHEUS_2_53, true, open, "underscores"),
-            (PROMETHEUS_3_5, false, text, "allow-utf-8"),
-            (PROMETHEUS_3_5, true, open, "allow-utf-8"),
+            (PROMETHEUS_2_53_PROTOBUF, true, proto, "underscores"),
+            (PROMETHEUS_3, false, text_1, "allow-utf-8"),
+            (PROMETHEUS_3, true, open, "allow-utf-8"),
+            (PROMETHEUS_3_PROTOBUF, false, proto, "underscores"),
             ("application/openmetrics-text;version=2.0.0,text/plain", true, text, "underscores"),
             ("application/openmetrics-text; version=1.0.0; q=0", true, text, "underscores"),
+            (
+                "application/openmetrics-text",
+                true,
+                "application/openmetrics-text; version=0.0.1",
+                "underscores",
+            ),
+            (
+                "application/vnd.google.protobuf;proto=a.B;encoding=delimited",
+                true,
+                text,
+                "underscores",
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+                true,
+                text,
+                "underscores",
+            ),
             ("text/plain;escaping=dots", true, text, "dots"),
+            ("text/plain;escaping=values", true, text, "values"),
             ("text/plain;escaping=strange", true, text, "underscores"),
         ] {
-            let negotiated = negotiate(accept, openmetrics);
-            assert_eq!(negotiated.content_type, format!("{content_type}{escaping}"), "{accept}");
+            let content_type = negotiate(accept, openmetrics).content_type;
+            assert!(content_type.starts_with(media_type), "{accept}: {content_type}");
+            assert!(
+                content_type.ends_with(&format!("; escaping={escaping}")),
+                "{accept}: {content_type}"
+            );
         }
     }
 
     #[test]
-    fn gzip_is_sent_only_where_it_is_asked_for() {
+    fn pages_are_compressed_only_where_it_is_asked_for() {
         for (header, expected) in [
-            ("", false),
-            ("gzip", true),
-            ("deflate, gzip;q=0.5", true),
-            ("gzip;q=0", false),
-            ("identity", false),
+            ("", Compression::Identity),
+            ("gzip", Compression::Gzip),
+            ("deflate, gzip;q=0.5", Compression::Gzip),
+            ("zstd;q=0.4, gzip;q=0.5", Compression::Gzip),
+            ("gzip;q=0.5, zstd", Compression::Zstd),
+            ("gzip;q=0", Compression::Identity),
+            ("identity, gzip;q=0.5", Compression::Identity),
+            ("br", Compression::Identity),
         ] {
-            assert_eq!(accepts_gzip(header), expected, "{header}");
+            assert_eq!(compression(header), expected, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn property_any_header_gets_an_answer(accept: String, openmetrics: bool) {
+            let negotiated = negotiate(&accept, openmetrics);
+            prop_assert!(openmetrics || negotiated.format != Format::OpenMetrics);
+            prop_assert!(compression(&accept) == compression(&accept));
         }
     }
 }

@@ -8,8 +8,9 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
+use flate2::write::GzEncoder;
 use futures_util::stream;
+use ruzstd::encoding::CompressionLevel;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, mpsc},
@@ -18,7 +19,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    exposition::{Encoder, Families, Format, Page, Refusals},
+    exposition::{Compression, Encoder, Escaping, Families, Format, Page, Refusals},
     telemetry::Telemetry,
 };
 
@@ -31,7 +32,8 @@ pub(super) struct Rendering {
     pub(super) sources: Vec<Arc<dyn Families>>,
     pub(super) names: Vec<String>,
     pub(super) format: Format,
-    pub(super) gzip: bool,
+    pub(super) escaping: Escaping,
+    pub(super) compression: Compression,
     /// A reader which has not taken everything by then is cut off.
     pub(super) deadline: Instant,
     /// Given back when the page has been written.
@@ -66,14 +68,35 @@ pub(super) fn stream(rendering: Rendering) -> Body {
 }
 
 fn render(rendering: &Rendering, mut sink: Chunks) -> io::Result<Refusals> {
-    let Rendering { page, sources, names, format, .. } = rendering;
-    if rendering.gzip {
-        let mut compressor = GzEncoder::new(sink, Compression::fast());
-        let refusals = Encoder::new(*format, &mut compressor).write_page(page, sources, names)?;
-        compressor.finish()?;
-        Ok(refusals)
-    } else {
-        Encoder::new(*format, &mut sink).write_page(page, sources, names)
+    match rendering.compression {
+        Compression::Identity => write(rendering, &mut sink),
+        Compression::Gzip => {
+            let mut compressor = GzEncoder::new(sink, flate2::Compression::fast());
+            let refusals = write(rendering, &mut compressor)?;
+            compressor.finish()?;
+            Ok(refusals)
+        }
+        Compression::Zstd => write(rendering, &mut Frames(sink)),
+    }
+}
+
+fn write(rendering: &Rendering, sink: &mut dyn Write) -> io::Result<Refusals> {
+    let Rendering { page, sources, names, format, escaping, .. } = rendering;
+    Encoder::new(*format, sink).escaping(*escaping).write_page(page, sources, names)
+}
+
+/// Compresses each chunk into a zstd frame of its own; a reader takes frames in a row as one text.
+struct Frames(Chunks);
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let frame = ruzstd::encoding::compress_to_vec(bytes, CompressionLevel::Fastest);
+        self.0.write_all(&frame)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     body::{self, Rendering},
     text, time_limit,
 };
-use crate::exposition::{Refusals, accepts_gzip, negotiate};
+use crate::exposition::{Refusals, compression, negotiate};
 
 /// What is scraped under one path.
 #[derive(Clone)]
@@ -86,13 +86,14 @@ async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Respon
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let accept = header(header::ACCEPT).unwrap_or_default();
     let negotiated = negotiate(accept, shared.args.enable_openmetrics);
-    let gzip = accepts_gzip(header(header::ACCEPT_ENCODING).unwrap_or_default());
+    let compression = compression(header(header::ACCEPT_ENCODING).unwrap_or_default());
     let body = body::stream(Rendering {
         page,
         sources,
         names,
         format: negotiated.format,
-        gzip,
+        escaping: negotiated.escaping,
+        compression,
         deadline: request.deadline + SEND_LIMIT,
         permit,
         telemetry: shared.telemetry.clone(),
@@ -105,8 +106,8 @@ async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Respon
     let content_type = HeaderValue::try_from(negotiated.content_type)
         .expect("a content type is made of known words");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    if gzip {
-        let encoding = HeaderValue::from_static("gzip");
+    if let Some(encoding) = compression.content_encoding() {
+        let encoding = HeaderValue::from_static(encoding);
         response.headers_mut().insert(header::CONTENT_ENCODING, encoding);
     }
     response

@@ -138,6 +138,8 @@ impl Running {
             let mut plain = Vec::new();
             flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("gzip");
             body = plain;
+        } else if head.contains("content-encoding: zstd") {
+            body = unzstd(&body);
         }
         let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
         Answer { status, head, body: String::from_utf8(body).expect("text") }
@@ -156,6 +158,16 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         body.extend_from_slice(&rest[end + 2..end + 2 + size]);
         rest = &rest[end + 4 + size..];
     }
+}
+
+/// Frames in a row are one text.
+fn unzstd(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while !rest.is_empty() {
+        let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).expect("a frame");
+        frame.read_to_end(&mut body).expect("zstd");
+    }
+    body
 }
 
 #[tokio::test]
@@ -211,7 +223,7 @@ async fn families_and_collectors_can_be_chosen() {
 #[tokio::test]
 async fn a_large_source_is_streamed_whole_and_in_order() {
     let running = start(&[]).await;
-    for encoding in ["", "Accept-Encoding: gzip\r\n"] {
+    for encoding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: zstd\r\n"] {
         let head = format!("GET /metrics?do=large HTTP/1.1\r\nHost: x\r\n{encoding}");
         let answer = running.request(&head).await;
         let samples: Vec<_> =
@@ -221,7 +233,7 @@ async fn a_large_source_is_streamed_whole_and_in_order() {
         assert_eq!(answer.body.matches("\nx_up ").count(), 1, "the page's own family wins");
     }
     let refused = running.get("/metrics").await.body;
-    assert!(refused.contains("x_exporter_exposition_refused_total{reason=\"type_clash\"} 2\n"));
+    assert!(refused.contains("x_exporter_exposition_refused_total{reason=\"type_clash\"} 3\n"));
 }
 
 #[tokio::test]
