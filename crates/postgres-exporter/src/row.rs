@@ -79,9 +79,14 @@ impl Rows {
         Ok(kept)
     }
 
+    /// The names of the columns.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
     /// Whether the answer has a column of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column == name)
+        self.columns().any(|column| column == name)
     }
 
     fn column(&self, name: &str) -> Result<usize, RowError> {

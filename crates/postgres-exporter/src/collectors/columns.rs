@@ -13,14 +13,14 @@ pub(super) struct Column {
     pub(super) desc: Desc<'static>,
     /// What is written for NULL; `None` leaves the sample out.
     pub(super) null: Option<f64>,
-    /// The column's unit in the family's unit.
-    pub(super) scale: f64,
+    /// How many of the column's units are one of the family's.
+    pub(super) divisor: f64,
 }
 
 impl Column {
     /// NULL becomes 0.
     pub(super) const fn new(name: &'static str, desc: Desc<'static>) -> Self {
-        Self { name, desc, null: Some(0.0), scale: 1.0 }
+        Self { name, desc, null: Some(0.0), divisor: 1.0 }
     }
 
     /// NULL is left out.
@@ -31,7 +31,7 @@ impl Column {
 
     /// Milliseconds become seconds.
     pub(super) const fn in_ms(mut self) -> Self {
-        self.scale = 1e-3;
+        self.divisor = 1_000.0;
         self
     }
 }
@@ -51,7 +51,8 @@ pub(super) fn write(
     for column in columns.iter().filter(|column| rows.has(column.name)) {
         let mut family = page.family(column.desc.clone());
         for (row, labels) in &blocks {
-            if let Some(value) = row.number(column.name)?.map(|v| v * column.scale).or(column.null)
+            if let Some(value) =
+                row.number(column.name)?.map(|v| v / column.divisor).or(column.null)
             {
                 family.series(labels, value);
             }

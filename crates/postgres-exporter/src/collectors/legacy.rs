@@ -1,7 +1,7 @@
 //! What `postgres_exporter` writes outside its collectors, with a `server` label: `pg_static` and
 //! `pg_stat_database_conflicts_*`. `--disable-default-metrics` leaves it out.
 
-use metrics_server::{CollectError, Desc, LabelBlock, Page};
+use metrics_server::{CollectError, Desc, Page};
 
 use crate::{
     instance::{Facts, Instance},
@@ -92,8 +92,8 @@ fn write_conflicts(rows: &Rows, common: &[(&str, &str)], out: &mut Page) -> Resu
                 ("datid", row.text("datid")?.unwrap_or_default()),
                 ("datname", row.text("datname")?.unwrap_or_default()),
             ];
-            let Some(labels) = LabelBlock::new(&[&own[..], common].concat()) else { continue };
-            family.series(&labels, row.number(column)?.unwrap_or(f64::NAN));
+            let value = row.number(column)?.unwrap_or(f64::NAN);
+            family.sample(&[&own[..], common].concat(), value);
         }
     }
     Ok(())

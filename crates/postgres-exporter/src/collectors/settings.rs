@@ -55,10 +55,10 @@ fn parameter(name: &str, setting: &str, unit: &str, kind: &str) -> Option<Parame
     let (value, base) = if kind == "bool" {
         (f64::from(u8::from(setting == "on")), "")
     } else {
-        let (scale, base) = scale(unit)?;
+        let (factor, divisor, base) = scale(unit)?;
         let value = number(setting)?;
         // -1 is "off", "no limit" or "as another one" in every unit.
-        (if is_minus_one(value) { value } else { value * scale }, base)
+        (if is_minus_one(value) { value } else { value * factor / divisor }, base)
     };
     let name_in_family = name.replace(['.', '-'], "_");
     let (suffix, note) = if base.is_empty() {
@@ -84,27 +84,28 @@ fn number(setting: &str) -> Option<f64> {
     setting.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end().parse().ok()
 }
 
-/// How many base units a unit is, and which; the server writes some with a factor: `8kB`.
-fn scale(unit: &str) -> Option<(f64, &'static str)> {
+/// How many base units a unit is, as factor and divisor, and which; the server writes some with a
+/// factor: `8kB`.
+fn scale(unit: &str) -> Option<(f64, f64, &'static str)> {
     const KIB: f64 = 1024.0;
     let digits = unit.len() - unit.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (factor, unit) = unit.split_at_checked(digits)?;
     let factor = if factor.is_empty() { 1.0 } else { factor.parse().ok()? };
-    let (scale, base) = match unit {
-        "" => (1.0, ""),
-        "B" => (1.0, "bytes"),
-        "kB" => (KIB, "bytes"),
-        "MB" => (KIB * KIB, "bytes"),
-        "GB" => (KIB * KIB * KIB, "bytes"),
-        "TB" => (KIB * KIB * KIB * KIB, "bytes"),
-        "ms" => (1e-3, "seconds"),
-        "s" => (1.0, "seconds"),
-        "min" => (60.0, "seconds"),
-        "h" => (3_600.0, "seconds"),
-        "d" => (86_400.0, "seconds"),
+    let (scale, divisor, base) = match unit {
+        "" => (1.0, 1.0, ""),
+        "B" => (1.0, 1.0, "bytes"),
+        "kB" => (KIB, 1.0, "bytes"),
+        "MB" => (KIB * KIB, 1.0, "bytes"),
+        "GB" => (KIB * KIB * KIB, 1.0, "bytes"),
+        "TB" => (KIB * KIB * KIB * KIB, 1.0, "bytes"),
+        "ms" => (1.0, 1_000.0, "seconds"),
+        "s" => (1.0, 1.0, "seconds"),
+        "min" => (60.0, 1.0, "seconds"),
+        "h" => (3_600.0, 1.0, "seconds"),
+        "d" => (86_400.0, 1.0, "seconds"),
         _ => return None,
     };
-    Some((factor * scale, base))
+    Some((factor * scale, divisor, base))
 }
 
 #[cfg(test)]

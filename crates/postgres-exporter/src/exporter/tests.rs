@@ -1,1 +1,276 @@
-//! Tests of `exporter`.
+//! Tests of whole scrapes, against servers that misbehave.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics_server::{
+    CollectorChoice, Format, Health, Refused, Role, Scrape as _, ScrapeRequest, Scraped,
+    http::Query,
+};
+use tokio::time::Instant;
+
+use self::fake::{Fake, Manner, Reply};
+use super::{Exporter, Options};
+use crate::{collectors::TABLE, dsn::Dsn, session::Limits, target::Target};
+
+mod fake;
+
+/// Long enough for everything that works, short enough to wait for what does not.
+const DEADLINE: Duration = Duration::from_millis(600);
+const LIMITS: Limits = Limits {
+    connect: Duration::from_millis(150),
+    statement: Duration::from_millis(200),
+    lock: Duration::from_millis(50),
+    connections_max: 3,
+};
+
+fn target(address: impl std::fmt::Display) -> Arc<Target> {
+    let text = format!("postgres://u:hunter2@{address}/db?sslmode=disable");
+    let dsn = Dsn::parse(&text, &|_| None).unwrap();
+    Arc::new(Target::new(dsn, LIMITS, Vec::new()))
+}
+
+fn exporter(addresses: &[std::net::SocketAddr]) -> Exporter {
+    let mut choice = CollectorChoice::defaults(TABLE);
+    for spec in TABLE {
+        choice.set(spec.name, matches!(spec.name, "locks" | "replication" | "stat_checkpointer"));
+    }
+    let targets = addresses.iter().map(target).collect();
+    let options = Options { collection_timeout: Duration::from_mins(1), ..Options::default() };
+    Exporter::new(targets, &choice, options, None)
+}
+
+async fn ask(exporter: &Exporter, collect: &[&str]) -> Result<Scraped, Refused> {
+    let request = ScrapeRequest {
+        query: Query::default(),
+        collect: collect.iter().map(|name| (*name).to_owned()).collect(),
+        deadline: (Instant::now() + DEADLINE).into_std(),
+    };
+    let start = Instant::now();
+    let scraped = exporter.scrape(&request).await;
+    assert!(start.elapsed() < DEADLINE + Duration::from_millis(100), "a scrape took too long");
+    scraped
+}
+
+/// Whether the server is down, and the samples without what varies.
+async fn scrape(exporter: &Exporter) -> (bool, Vec<String>) {
+    let scraped = ask(exporter, &[]).await.unwrap();
+    let text = scraped.page.into_text(Format::Text);
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("duration"));
+    (scraped.down, samples.map(str::to_owned).collect())
+}
+
+fn has(samples: &[String], sample: &str) -> bool {
+    samples.iter().any(|line| line == sample)
+}
+
+const FACTS: &str = "in_recovery | version_num | version\nf | 150018 | PostgreSQL 15.18";
+
+fn healthy(sql: &str) -> Reply {
+    match sql {
+        sql if sql.contains("server_version_num") => Reply::Table(FACTS),
+        sql if sql.contains("pg_locks") => {
+            Reply::Table("datname | mode | count\napp | sharelock | 3")
+        }
+        sql if sql.contains("pg_last_wal") => {
+            Reply::Table("is_replica | lag_seconds | last_replay_seconds\nf | 0 | 0")
+        }
+        sql if sql.contains("conflicts") => {
+            Reply::Table("datid | datname | confl_lock\n5 | app | 0")
+        }
+        _ => Reply::Error("42P01"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_is_up() {
+    let server = Fake::start(Manner::Answering(healthy)).await;
+    let exporter = exporter(&[server.address]);
+    let (down, samples) = scrape(&exporter).await;
+    assert!(!down);
+    let version = format!(
+        "pg_static{{server=\"{}\",short_version=\"15.18.0\",version=\"PostgreSQL 15.18\"}} 1",
+        server.address
+    );
+    for sample in [
+        "pg_up 1",
+        "pg_exporter_last_scrape_error 0",
+        "pg_exporter_scrapes_total 1",
+        "pg_locks_count{datname=\"app\",mode=\"sharelock\"} 3",
+        "pg_replication_lag_seconds 0",
+        "pg_scrape_collector_success{collector=\"locks\"} 1",
+        "pg_scrape_collector_skipped{collector=\"stat_checkpointer\",reason=\"version\"} 1",
+        &version,
+    ] {
+        assert!(has(&samples, sample), "{sample}: {samples:#?}");
+    }
+    // The connection is kept, and every query has its bounds.
+    scrape(&exporter).await;
+    assert_eq!(server.connections(), (1, 1));
+    let bounds = "SET TRANSACTION READ ONLY;SET LOCAL statement_timeout=200;SET LOCAL lock_timeout=50;\
+                  SET LOCAL jit=off;SET LOCAL search_path=pg_catalog;";
+    assert_eq!(server.count(bounds), server.count(""));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_down_within_the_deadline() {
+    let server = Fake::start(Manner::Silent).await;
+    let exporter = exporter(&[server.address]);
+    for _ in 0..3 {
+        let (down, samples) = scrape(&exporter).await;
+        assert!(down);
+        assert!(has(&samples, "pg_up 0"));
+        assert!(has(&samples, "pg_exporter_last_scrape_error 1"));
+        assert!(has(&samples, "pg_scrape_collector_success{collector=\"locks\"} 0"));
+    }
+    assert!(server.connections().1 <= LIMITS.connections_max);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_is_down() {
+    let server = Fake::start(Manner::Closing).await;
+    let (down, samples) = scrape(&exporter(&[server.address])).await;
+    assert!(down && has(&samples, "pg_up 0"));
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_up_without_a_restart() {
+    let server = Fake::start(Manner::Answering(healthy)).await;
+    let address = server.address;
+    let exporter = exporter(&[address]);
+    assert!(!scrape(&exporter).await.0);
+    server.stop().await;
+    let (down, samples) = scrape(&exporter).await;
+    assert!(down && has(&samples, "pg_up 0"));
+    let _server = Fake::start_at(&address.to_string(), Manner::Answering(healthy)).await;
+    let (down, samples) = scrape(&exporter).await;
+    assert!(!down && has(&samples, "pg_up 1"));
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_after_the_login_keeps_its_connections_bounded() {
+    let server = Fake::start(Manner::Answering(|_| Reply::Silence)).await;
+    let exporter = exporter(&[server.address]);
+    for _ in 0..6 {
+        let (down, samples) = scrape(&exporter).await;
+        assert!(down && has(&samples, "pg_up 0"));
+    }
+    assert!(server.connections().1 <= LIMITS.connections_max);
+}
+
+#[tokio::test]
+async fn a_collector_fails_alone() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("pg_locks") => Reply::Error("42501"),
+        sql => healthy(sql),
+    }))
+    .await;
+    let (down, samples) = scrape(&exporter(&[server.address])).await;
+    assert!(!down);
+    for sample in [
+        "pg_up 1",
+        "pg_exporter_last_scrape_error 1",
+        "pg_scrape_collector_success{collector=\"locks\"} 0",
+        "pg_scrape_collector_success{collector=\"replication\"} 1",
+        "pg_replication_is_replica 0",
+    ] {
+        assert!(has(&samples, sample), "{sample}: {samples:#?}");
+    }
+    assert!(!samples.iter().any(|line| line.starts_with("pg_locks")));
+}
+
+#[tokio::test]
+async fn a_query_without_an_answer_costs_what_stands_behind_it() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("pg_last_wal") => Reply::Silence,
+        sql => healthy(sql),
+    }))
+    .await;
+    let (down, samples) = scrape(&exporter(&[server.address])).await;
+    assert!(!down && has(&samples, "pg_up 1"), "{samples:#?}");
+    assert!(has(&samples, "pg_scrape_collector_success{collector=\"locks\"} 1"));
+    assert!(has(&samples, "pg_scrape_collector_success{collector=\"replication\"} 0"));
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_a_query_is_made_anew() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("pg_locks") => Reply::HangUp,
+        sql => healthy(sql),
+    }))
+    .await;
+    let exporter = exporter(&[server.address]);
+    for _ in 0..3 {
+        let (down, samples) = scrape(&exporter).await;
+        assert!(!down && has(&samples, "pg_up 1"));
+        assert!(has(&samples, "pg_scrape_collector_success{collector=\"locks\"} 0"));
+    }
+}
+
+#[tokio::test]
+async fn scrapes_at_the_same_time_are_one_for_the_server() {
+    let server = Fake::start(Manner::Answering(healthy)).await;
+    let exporter = exporter(&[server.address]);
+    let scrapes = (0..20).map(|_| scrape(&exporter));
+    let answers = futures_util::future::join_all(scrapes).await;
+    assert!(answers.iter().all(|(down, samples)| !down && has(samples, "pg_up 1")));
+    assert_eq!(server.count("server_version_num"), 1);
+    assert_eq!(server.count("pg_locks"), 1);
+    assert_eq!(server.connections().1, 1);
+}
+
+#[tokio::test]
+async fn collectors_can_be_chosen_for_one_scrape() {
+    let server = Fake::start(Manner::Answering(healthy)).await;
+    let exporter = exporter(&[server.address]);
+    let text = ask(&exporter, &["replication"]).await.unwrap().page.into_text(Format::Text);
+    assert!(text.contains("pg_replication_is_replica") && !text.contains("pg_locks_count"));
+    // What this server has nothing for is not everything.
+    let text = ask(&exporter, &["stat_checkpointer"]).await.unwrap().page.into_text(Format::Text);
+    assert!(!text.contains("pg_replication_is_replica") && !text.contains("pg_locks_count"));
+
+    let refused = ask(&exporter, &["locks", "settings"]).await.unwrap_err();
+    assert_eq!(refused, Refused::bad_request("unknown or disabled collector: settings"));
+}
+
+#[tokio::test]
+async fn several_servers_tell_their_versions_and_the_first_one_everything() {
+    let (first, second) = (
+        Fake::start(Manner::Answering(healthy)).await,
+        Fake::start(Manner::Answering(healthy)).await,
+    );
+    let both = exporter(&[first.address, second.address]);
+    let (down, samples) = scrape(&both).await;
+    assert!(!down && has(&samples, "pg_exporter_last_scrape_error 0"));
+    assert_eq!(samples.iter().filter(|line| line.starts_with("pg_static{")).count(), 2);
+    assert_eq!(second.count("pg_locks"), 0);
+
+    first.stop().await;
+    let (down, samples) = scrape(&both).await;
+    assert!(!down && has(&samples, "pg_up 1"), "one of them is up");
+    assert!(has(&samples, "pg_exporter_last_scrape_error 1"));
+}
+
+#[tokio::test]
+async fn without_a_server_nothing_is_up_and_nothing_is_down() {
+    let (down, samples) = scrape(&exporter(&[])).await;
+    assert!(!down);
+    assert!(has(&samples, "pg_up 0"));
+    assert!(has(&samples, "pg_exporter_last_scrape_error 0"));
+}
+
+#[tokio::test]
+async fn health_tells_why_and_no_secret() {
+    let server = Fake::start(Manner::Silent).await;
+    let health = Health::new(Instant::now().into_std());
+    let check = health.check("postgres", Role::Readiness);
+    let choice = CollectorChoice::defaults(TABLE);
+    let options = Options { collection_timeout: Duration::from_mins(1), ..Options::default() };
+    let exporter = Exporter::new(vec![target(server.address)], &choice, options, Some(check));
+    let page = ask(&exporter, &[]).await.unwrap().page.into_text(Format::Text);
+    let report = health.report("1", Instant::now().into_std());
+    assert_eq!(report.checks[0].status, "failing");
+    assert_eq!(report.checks[0].reason.as_deref(), Some("no answer within 150 ms"));
+    for text in [page, format!("{exporter:?}"), format!("{health:?}"), format!("{report:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
