@@ -40,7 +40,7 @@ stage_integration() {
   cargo_tests "integration tests" --package e2e --features containers --test integration
 }
 
-# The project of its own, and what tells it apart, stand in e2e.env.
+# The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.
 stage_e2e() {
   containers
   "$deploy/images/build"
