@@ -279,7 +279,8 @@ impl Main {
         while !target.answered() {
             #[expect(clippy::disallowed_methods, reason = "an attempt starts its own clock")]
             let start = Instant::now();
-            let outcome = target.contact(start + self.shared.options.connection_timeout).await;
+            let options = &self.shared.options;
+            let outcome = target.contact(options, start + options.connection_timeout).await;
             report(check, &outcome, start.elapsed());
             if outcome.is_ok() {
                 break;

@@ -56,13 +56,18 @@ impl Target {
         self.totals().up == Some(true)
     }
 
-    /// Connects, and keeps the connection for the first scrape.
+    /// Asks everything a scrape asks, and keeps the connection and what was learnt on it.
     ///
     /// # Errors
     ///
     /// The server cannot be reached or does not let us in.
-    pub async fn contact(&self, deadline: Instant) -> Result<(), Failure> {
-        let outcome = self.node.open(deadline).await.map(|session| self.node.keep(session));
+    pub async fn contact(&self, options: &Options, deadline: Instant) -> Result<(), Failure> {
+        let (replies, _connecting) = self.replies(options, deadline).await;
+        let outcome = replies.map(|replies| {
+            if replies.answers.breakdown().is_none() {
+                self.node.keep(replies.session);
+            }
+        });
         self.log(&outcome);
         self.totals().up = Some(outcome.is_ok());
         outcome
