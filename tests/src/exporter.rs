@@ -14,25 +14,28 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{Page, eventually, eventually_within};
 
-/// The binary of a package of this workspace, built if it is not there.
+/// The binary of a package of this workspace, built when it is first asked for.
 ///
 /// # Panics
 ///
 /// It cannot be built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let program = env::current_exe().expect("a path");
     let folder = program.parent().expect("target/debug/deps or target/release");
     let folder = if folder.ends_with("deps") { folder.parent().expect("deps/..") } else { folder };
-    let profile = if folder.ends_with("release") { "release" } else { "dev" };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--profile", profile])
-        .args(["--package", name, "--bin", name])
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "cannot build {name}");
+    if !built.iter().any(|known| known == name) {
+        let profile = if folder.ends_with("release") { "release" } else { "dev" };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--profile", profile])
+            .args(["--package", name, "--bin", name])
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "cannot build {name}");
+        built.push(name.to_owned());
+    }
     folder.join(name)
 }
 
