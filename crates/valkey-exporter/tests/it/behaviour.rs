@@ -62,6 +62,19 @@ fn a_server_that_is_away_costs_its_metrics_only() {
 }
 
 #[test]
+fn the_address_in_the_environment_is_all_it_needs() {
+    let fake = Fake::start(&healthy());
+    let mut command = command(&[]);
+    command.env("REDIS_ADDR", format!("redis://127.0.0.1:{}", fake.port));
+    command.envs([("REDIS_PASSWORD", ""), ("REDIS_EXPORTER_DEBUG", ""), ("REDIS_USER", "")]);
+    let exporter = Exporter::start_with(command);
+    let page = exporter.get("/metrics").body;
+    assert_eq!(value(&page, "redis_up"), Some(1.0));
+    assert_eq!(value(&page, "redis_memory_max_bytes"), Some(64.0));
+    assert!(!fake.seen().iter().any(|command| command.starts_with("AUTH")));
+}
+
+#[test]
 fn a_kept_connection_that_broke_is_made_anew_in_the_same_scrape() {
     let fake = Fake::start(&healthy());
     let port = fake.port;
