@@ -86,6 +86,22 @@ fn a_kept_connection_that_broke_is_made_anew_in_the_same_scrape() {
 }
 
 #[test]
+fn a_peer_that_speaks_something_else_is_down_in_one_plain_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _peer)) = listener.accept() {
+            use std::io::Write as _;
+            // The peer may have gone already.
+            let _sent = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let exporter = Exporter::start(&[&format!("--redis.addr=127.0.0.1:{port}")]);
+    let page = exporter.until("/metrics", |page| page.body.contains("protocol of Valkey"));
+    assert_eq!(value(&page.body, "redis_up"), Some(0.0));
+}
+
+#[test]
 fn with_fail_when_down_the_same_page_has_status_503() {
     let port = free_port();
     let target = format!("--redis.addr=127.0.0.1:{port}");
