@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, RedisConnectionInfo, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value,
     aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::time::timeout_at;
@@ -196,6 +196,9 @@ fn read(received: Result<Value, RedisError>) -> Answer {
 
 /// The system's words without its number: `connection refused`.
 fn io_reason(error: &RedisError) -> String {
+    if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+        return "the answer is not in the protocol of Valkey and Redis".to_owned();
+    }
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.strip_suffix(" - ").unwrap_or(text).to_lowercase()

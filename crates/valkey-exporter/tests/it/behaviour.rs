@@ -62,6 +62,19 @@ fn a_server_that_is_away_costs_its_metrics_only() {
 }
 
 #[test]
+fn the_address_in_the_environment_is_all_it_needs() {
+    let fake = Fake::start(&healthy());
+    let mut command = command(&[]);
+    command.env("REDIS_ADDR", format!("redis://127.0.0.1:{}", fake.port));
+    command.envs([("REDIS_PASSWORD", ""), ("REDIS_EXPORTER_DEBUG", ""), ("REDIS_USER", "")]);
+    let exporter = Exporter::start_with(command);
+    let page = exporter.get("/metrics").body;
+    assert_eq!(value(&page, "redis_up"), Some(1.0));
+    assert_eq!(value(&page, "redis_memory_max_bytes"), Some(64.0));
+    assert!(!fake.seen().iter().any(|command| command.starts_with("AUTH")));
+}
+
+#[test]
 fn a_kept_connection_that_broke_is_made_anew_in_the_same_scrape() {
     let fake = Fake::start(&healthy());
     let port = fake.port;
@@ -70,6 +83,22 @@ fn a_kept_connection_that_broke_is_made_anew_in_the_same_scrape() {
     drop(fake);
     let _fake = Fake::start_on(port, &healthy());
     assert_eq!(value(&exporter.get("/metrics").body, "redis_up"), Some(1.0));
+}
+
+#[test]
+fn a_peer_that_speaks_something_else_is_down_in_one_plain_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _peer)) = listener.accept() {
+            use std::io::Write as _;
+            // The peer may have gone already.
+            let _sent = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let exporter = Exporter::start(&[&format!("--redis.addr=127.0.0.1:{port}")]);
+    let page = exporter.until("/metrics", |page| page.body.contains("protocol of Valkey"));
+    assert_eq!(value(&page.body, "redis_up"), Some(0.0));
 }
 
 #[test]
