@@ -37,7 +37,7 @@ pub const INFO: ExporterInfo = ExporterInfo {
     title: "Valkey & Redis Exporter",
     description: "Metrics of Valkey and Redis servers",
     version: env!("CARGO_PKG_VERSION"),
-    documentation_url: "https://valkey.io/commands/info/",
+    documentation_url: "https://prometheus.io/docs/instrumenting/exporters/",
 };
 
 /// How it starts.
