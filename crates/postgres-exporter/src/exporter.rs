@@ -288,8 +288,11 @@ impl Scrape for Exporter {
             self.inner.flights().retain(|flight| flight.landing.peek().is_none());
             match outcome {
                 Ok(outcome) => {
-                    let page = outcome.page.clone();
-                    Ok(Scraped { page, down: outcome.down, ..Scraped::default() })
+                    let down = outcome.down;
+                    // Copied only if others have come for it, too.
+                    let page = Arc::try_unwrap(outcome)
+                        .map_or_else(|shared| shared.page.clone(), |alone| alone.page);
+                    Ok(Scraped { page, down, ..Scraped::default() })
                 }
                 // Somebody else's scrape, which may take longer than this one may.
                 Err(_elapsed) => {
