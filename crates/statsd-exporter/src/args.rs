@@ -147,8 +147,8 @@ impl ReadArgs {
 #[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
 pub struct LimitArgs {
     /// Series held at once. A new one beyond it is refused, those which are there go on. 0 is one
-    /// for each KiB of three quarters of the container's memory, or of 1 GiB; counters, gauges and
-    /// quiet summaries take about half a KiB, busy summaries 10 KiB and more.
+    /// for every 1,536 bytes of three quarters of the container's memory, or of 1 GiB; counters,
+    /// gauges and quiet summaries take about 500 bytes, busy summaries 10 KiB and more.
     #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "0")]
     pub series_max: u64,
 
