@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -21,6 +21,21 @@ use crate::{Page, eventually, eventually_within};
 /// It cannot be built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
+    built(name, &["--package", name, "--bin", name]).join(name)
+}
+
+/// An example of `metrics-server`, built when it is first asked for.
+///
+/// # Panics
+///
+/// It cannot be built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    built(name, &["--package", "metrics-server", "--example", name]).join("examples").join(name)
+}
+
+/// Builds what `selection` says, once, and gives the folder of binaries.
+fn built(name: &str, selection: &[&str]) -> PathBuf {
     static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let program = env::current_exe().expect("a path");
@@ -30,13 +45,13 @@ pub fn binary(name: &str) -> PathBuf {
         let profile = if folder.ends_with("release") { "release" } else { "dev" };
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", profile])
-            .args(["--package", name, "--bin", name])
+            .args(selection)
             .status()
             .expect("cargo runs");
         assert!(status.success(), "cannot build {name}");
         built.push(name.to_owned());
     }
-    folder.join(name)
+    folder.to_owned()
 }
 
 /// A running exporter, which ends with its handle.
@@ -66,13 +81,26 @@ impl Exporter {
     ///
     /// It ends, or does not serve.
     pub fn start(name: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let mut child = Command::new(binary(name))
+        Self::start_program(&binary(name), args, environment)
+    }
+
+    /// Starts any program that is built on `metrics-server`; see [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// It ends, or does not serve.
+    pub fn start_program(
+        program: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut child = Command::new(program)
             .arg("--web.listen-address=127.0.0.1:0")
             .args(args)
             .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().context("standard error is a pipe")?;
         let reader = std::thread::spawn({
