@@ -343,3 +343,13 @@ pub(crate) fn up_again_changes_nothing() -> Result<()> {
     );
     Ok(())
 }
+
+pub(crate) fn trino_is_scraped_where_its_profile_is_on() -> Result<()> {
+    let status = stack::script("up").env("COMPOSE_PROFILES", "trino").status()?;
+    ensure!(status.success(), "deploy/up with the profile trino: {status}");
+    stack::wait_for(r#"up{job="trino"} == 1"#, Duration::from_mins(3))?;
+    // 476 and 483 name the count of nodes differently.
+    let nodes =
+        r#"{__name__=~"trino_.*(DiscoveryNodeManager|CoordinatorNodeManager)_ActiveNodeCount"}"#;
+    stack::wait_for(nodes, Duration::from_mins(1))
+}

@@ -10,9 +10,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod alerts;
 mod faults;
-mod full;
 mod live;
 mod stack;
+mod storage;
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -45,13 +45,12 @@ const STEPS: &[Step] = steps![
     faults::killing_prometheus_loses_no_sample,
     faults::exporters_end_within_two_seconds,
     faults::the_platform_runs_without_its_monitoring,
+    storage::samples_older_than_the_retention_are_removed,
+    storage::a_full_disk_refuses_samples_and_answers_queries,
 ];
 
-/// What `E2E_FULL=1` adds.
-const FULL: &[Step] = steps![
-    full::samples_older_than_the_retention_are_removed,
-    full::a_full_disk_refuses_samples_and_answers_queries,
-];
+/// What `E2E_FULL=1` adds: it needs 4 GB more.
+const FULL: &[Step] = steps![live::trino_is_scraped_where_its_profile_is_on];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -1,8 +1,8 @@
-//! The longer set, behind `E2E_FULL=1`: what Prometheus does with old samples and with a full disk.
+//! What Prometheus does with old samples and with a full disk.
 //!
 //! Each step runs a Prometheus of its own, with the platform's image and flags.
 
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{eventually_within, get};
@@ -49,6 +49,12 @@ fn samples(metric: &str, now: u64, days: u64) -> Result<usize> {
     Ok(json["data"]["result"].as_array().context("a vector")?.len())
 }
 
+/// A mount of `folder`, which the unprivileged user of the image may read.
+fn readable(folder: &Path) -> Result<String> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    Ok(format!("{}:/input:ro", folder.display()))
+}
+
 fn now_seconds() -> Result<u64> {
     Ok(stack::exec("postgres", &["date", "+%s"])?.parse()?)
 }
@@ -60,21 +66,22 @@ fn wait_until_ready() -> Result<()> {
     })
 }
 
-/// Samples of 6, 8 and 9 days ago are filled in; only the first is within the retention of 7 days.
+/// Samples of 6, 8 and 9 days ago are filled in; only the first is within the retention of 7 days,
+/// which is counted from the newest block, of 3 hours ago.
 pub(crate) fn samples_older_than_the_retention_are_removed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let now = now_seconds()?;
     let mut text = String::from("# TYPE backfilled gauge\n");
-    for days in [9, 8, 6] {
+    let starts = [9, 8, 6].map(|days| now - days * DAY_SECONDS).into_iter().chain([now - 10_800]);
+    for start in starts {
         for minute in 0..60 {
-            let time = now - days * DAY_SECONDS + minute * 60;
-            writeln!(text, "backfilled 1 {time}")?;
+            writeln!(text, "backfilled 1 {}", start + minute * 60)?;
         }
     }
     text.push_str("# EOF\n");
     fs::write(folder.path().join("samples.txt"), text)?;
     fs::write(folder.path().join("prometheus.yml"), "scrape_configs: []\n")?;
-    let mount = format!("{}:/input:ro", folder.path().display());
+    let mount = readable(folder.path())?;
 
     let fill = "promtool tsdb create-blocks-from openmetrics /input/samples.txt /prometheus && \
                 exec prometheus --config.file=/input/prometheus.yml --storage.tsdb.path=/prometheus \
@@ -98,17 +105,17 @@ pub(crate) fn a_full_disk_refuses_samples_and_answers_queries() -> Result<()> {
     let config = "global: {scrape_interval: 1s}\n\
                   scrape_configs:\n- job_name: self\n  static_configs: [{targets: ['localhost:9090']}]\n";
     fs::write(folder.path().join("prometheus.yml"), config)?;
-    let mount = format!("{}:/input:ro", folder.path().display());
+    let mount = readable(folder.path())?;
     let prometheus = Container::run(
         "full-disk",
         &[
             "--volume",
             &mount,
             "--tmpfs",
-            "/prometheus:size=60m,mode=1777",
+            "/small:size=60m,mode=1777",
             "IMAGE",
             "--config.file=/input/prometheus.yml",
-            "--storage.tsdb.path=/prometheus",
+            "--storage.tsdb.path=/small",
             "--storage.tsdb.wal-segment-size=10MB",
         ],
     )?;
@@ -123,7 +130,7 @@ pub(crate) fn a_full_disk_refuses_samples_and_answers_queries() -> Result<()> {
         ensure!(up()? > 3.0, "too few");
         Ok(())
     })?;
-    let fill = "cat /dev/zero >/prometheus/filler 2>/dev/null; true";
+    let fill = "cat /dev/zero >/small/filler 2>/dev/null; true";
     stack::docker(&["exec", &prometheus.0, "sh", "-c", fill])?;
     eventually_within(Duration::from_mins(2), "the log says so", || {
         let log = stack::docker_all(&["logs", &prometheus.0])?;
@@ -132,7 +139,7 @@ pub(crate) fn a_full_disk_refuses_samples_and_answers_queries() -> Result<()> {
     })?;
     let stored = up()?;
     ensure!(stored > 3.0, "old samples still answer");
-    stack::docker(&["exec", &prometheus.0, "rm", "/prometheus/filler"])?;
+    stack::docker(&["exec", &prometheus.0, "rm", "/small/filler"])?;
     eventually_within(Duration::from_mins(2), "samples are taken again", || {
         ensure!(up()? > stored + 3.0, "not yet");
         Ok(())
