@@ -30,7 +30,7 @@ pub(super) struct Endpoint {
 }
 
 /// Time for a reader to take a page which is complete.
-const SEND_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const SEND_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn handle(
     State(endpoint): State<Endpoint>,
