@@ -12,7 +12,7 @@ use crate::args::parse_duration;
 
 /// The whole file. What is absent or empty has its default.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "settings")]
 pub(super) struct File {
     pub(super) tls_server_config: Option<Tls>,
     pub(super) http_server_config: Option<Http>,
@@ -22,7 +22,7 @@ pub(super) struct File {
 
 /// `tls_server_config`. A text that is absent, empty or `null` is the same.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "settings")]
 pub(in crate::http) struct Tls {
     pub(in crate::http) cert: Option<String>,
     pub(in crate::http) key: Option<Secret>,
@@ -42,7 +42,7 @@ pub(in crate::http) struct Tls {
 
 /// `http_server_config`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "settings")]
 pub(super) struct Http {
     pub(super) http2: Option<Boolean>,
     pub(super) headers: Option<UniqueMap>,
@@ -50,7 +50,7 @@ pub(super) struct Http {
 
 /// `rate_limit`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "settings")]
 pub(super) struct RateLimit {
     pub(super) interval: Option<Interval>,
     pub(super) burst: Option<i64>,

@@ -109,11 +109,11 @@ fn choose<T: Copy>(
 pub(super) fn versions(tls: &Tls, warnings: &mut Vec<String>) -> Result<(bool, bool), String> {
     let minimum = version("min_version", tls.min_version.as_deref(), 12)?;
     let maximum = version("max_version", tls.max_version.as_deref(), 13)?;
-    if minimum > maximum {
-        return Err("min_version is above max_version".to_owned());
-    }
     if maximum < 12 {
         return Err("max_version: no support below TLS12; supported are TLS12, TLS13".to_owned());
+    }
+    if minimum > maximum {
+        return Err("min_version is above max_version".to_owned());
     }
     if minimum < 12 {
         warnings.push("min_version: no support below TLS12, which is used instead".to_owned());
