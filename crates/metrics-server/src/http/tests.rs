@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     sync::Semaphore,
     task::JoinHandle,
@@ -21,6 +21,13 @@ use crate::{
     shutdown::{Shutdown, ShutdownHandle},
     telemetry::{ExporterInfo, Telemetry},
 };
+
+mod certificates;
+mod landing;
+mod limits;
+mod listening;
+mod tls;
+mod web_config;
 
 const INFO: ExporterInfo = ExporterInfo {
     name: "x_exporter",
@@ -85,6 +92,7 @@ impl Families for Large {
 }
 
 struct Running {
+    /// The first TCP address.
     address: SocketAddr,
     example: Arc<Example>,
     health: Health,
@@ -105,19 +113,21 @@ async fn start(flags: &[&str]) -> Running {
     let health = Health::new(std::time::Instant::now());
     let telemetry = Telemetry::new(INFO.name).expect("valid names");
     telemetry.register_build_info(&INFO).expect("registered once");
+    let (stop, shutdown) = Shutdown::new();
     let example = Arc::new(Example { gate: Semaphore::new(0), seen: Mutex::default() });
     let scrape: Arc<dyn Scrape> = Arc::<Example>::clone(&example);
     let server = Server::new(&INFO, &flags.web, telemetry, health.clone())
         .metrics(Arc::clone(&scrape))
-        .probe("/probe", scrape);
+        .probe_form("/probe", &[landing::TARGET, landing::MODULE], scrape)
+        .lifecycle(stop.clone(), || Err("no such file".to_owned()));
     let bound = bind(&flags.web).await.expect("a free port");
-    let address = bound.addresses().expect("bound")[0];
-    let (stop, shutdown) = Shutdown::new();
+    let addresses = bound.addresses().expect("bound");
+    let address = addresses.first().copied().unwrap_or(([127, 0, 0, 1], 0).into());
     let served = tokio::spawn(server.serve(bound, shutdown));
     Running { address, example, health, stop, served }
 }
 
-/// An answer, its body decoded from chunks and gzip.
+/// An answer, its head in lower case, its body decoded from chunks and gzip.
 struct Answer {
     status: u16,
     head: String,
@@ -130,27 +140,36 @@ impl Running {
     }
 
     async fn request(&self, head: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let request = format!("{head}Connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("it reads");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.expect("it answers");
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII").to_lowercase();
-        let mut body = bytes.split_off(end);
-        if head.contains("transfer-encoding: chunked") {
-            body = unchunk(&body);
-        }
-        if head.contains("content-encoding: gzip") {
-            let mut plain = Vec::new();
-            flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("gzip");
-            body = plain;
-        } else if head.contains("content-encoding: zstd") {
-            body = unzstd(&body);
-        }
-        let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-        Answer { status, head, body: String::from_utf8(body).expect("text") }
+        let stream = TcpStream::connect(self.address).await.expect("it listens");
+        exchange(stream, head).await.expect("it answers")
     }
+}
+
+/// Sends one request, whose head lacks its last line, and reads the answer.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    head: &str,
+) -> std::io::Result<Answer> {
+    let request = format!("{head}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or(std::io::ErrorKind::UnexpectedEof)? + 4;
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII").to_lowercase();
+    let mut body = bytes.split_off(end);
+    if head.contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    if head.contains("content-encoding: gzip") {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("gzip");
+        body = plain;
+    } else if head.contains("content-encoding: zstd") {
+        body = unzstd(&body);
+    }
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    Ok(Answer { status, head, body: String::from_utf8(body).expect("text") })
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
@@ -312,15 +331,6 @@ async fn health_is_told_by_path_and_status() {
     assert_eq!(report.status, 503);
     assert!(report.head.contains("content-type: application/json"));
     assert!(report.body.contains(r#""reason":"connection refused""#));
-}
-
-#[tokio::test]
-async fn the_landing_page_leads_on() {
-    let answer = start(&["--web.telemetry-path=/m"]).await.get("/").await;
-    assert!(answer.head.contains("content-type: text/html"));
-    for part in ["<h1>X Exporter</h1>", "Version 1.2.3", "href=\"./m\"", "href=\"./health\""] {
-        assert!(answer.body.contains(part), "{part} is not in\n{}", answer.body);
-    }
 }
 
 #[tokio::test]
