@@ -50,7 +50,7 @@ pub(super) struct Loaded {
     pub(super) users: Users,
     rate: Option<Rate>,
     /// What is done differently than the file asks.
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Reads a file named in the configuration.

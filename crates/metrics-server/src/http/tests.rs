@@ -22,7 +22,7 @@ use crate::{
     telemetry::{ExporterInfo, Telemetry},
 };
 
-mod certificates;
+pub(super) mod certificates;
 mod landing;
 mod limits;
 mod listening;

@@ -9,20 +9,20 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Signs certificates.
-pub(super) struct Authority {
+pub(in crate::http) struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key.
-pub(super) struct Identity {
-    pub(super) certificate: Certificate,
-    pub(super) key: KeyPair,
+pub(in crate::http) struct Identity {
+    pub(in crate::http) certificate: Certificate,
+    pub(in crate::http) key: KeyPair,
 }
 
 /// What a certificate is like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(in crate::http) enum Kind {
     Server,
     Client,
     /// For servers alone.
@@ -32,7 +32,7 @@ pub(super) enum Kind {
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::http) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -42,15 +42,15 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(in crate::http) fn pem(&self) -> String {
         self.certificate.pem()
     }
 
-    pub(super) fn der(&self) -> CertificateDer<'static> {
+    pub(in crate::http) fn der(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
     }
 
-    pub(super) fn sign(&self, kind: Kind) -> Identity {
+    pub(in crate::http) fn sign(&self, kind: Kind) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params(kind).signed_by(&key, &self.issuer).unwrap();
         Identity { certificate, key }
@@ -58,7 +58,7 @@ impl Authority {
 }
 
 /// As `openssl req -x509` makes them: its own authority, and marked as one.
-pub(super) fn self_signed(kind: Kind) -> Identity {
+pub(in crate::http) fn self_signed(kind: Kind) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = params(kind);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -87,11 +87,11 @@ fn params(kind: Kind) -> CertificateParams {
 }
 
 impl Identity {
-    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
+    pub(in crate::http) fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![self.certificate.der().clone()]
     }
 
-    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
+    pub(in crate::http) fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 }

@@ -121,18 +121,23 @@ fn system_authorities(
             continue;
         };
         warnings.push(format!(
-            "tls_server_config: no client_ca, so that every authority in {path} may sign client \
-             certificates"
+            "no client_ca, so that every authority in {path} may sign client certificates"
         ));
         return Authorities::new(path, bundle.certificates()?, provider);
     }
-    Err("client_auth_type needs client_ca or client_ca_file, the system has no bundle".to_owned())
+    warnings.push(
+        "no client_ca, and the system has no bundle of authorities: every client certificate is \
+         refused"
+            .to_owned(),
+    );
+    Ok(Authorities { chains: None, certificates: Vec::new() })
 }
 
 /// Who may sign client certificates.
 #[derive(Debug)]
 struct Authorities {
-    chains: Arc<dyn ClientCertVerifier>,
+    /// `None` if there are none.
+    chains: Option<Arc<dyn ClientCertVerifier>>,
     /// A certificate which is its own authority is taken as it is, as Go does: `openssl req -x509`
     /// marks what it makes as an authority, and rustls takes no authority for a client.
     certificates: Vec<CertificateDer<'static>>,
@@ -153,7 +158,7 @@ impl Authorities {
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
                 .build()
                 .map_err(|error| format!("{origin}: {error}"))?;
-        Ok(Self { chains, certificates })
+        Ok(Self { chains: Some(chains), certificates })
     }
 
     fn verify(
@@ -165,7 +170,8 @@ impl Authorities {
         if self.certificates.iter().any(|known| known.as_ref() == certificate.as_ref()) {
             return usable_by_client(&parse(certificate)?, now);
         }
-        self.chains.verify_client_cert(certificate, intermediates, now).map(drop)
+        let Some(chains) = &self.chains else { return Err(CertificateError::UnknownIssuer.into()) };
+        chains.verify_client_cert(certificate, intermediates, now).map(drop)
     }
 }
 
@@ -186,7 +192,8 @@ impl ClientCertVerifier for Clients {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.authorities.as_ref().map_or(&[], |known| known.chains.root_hint_subjects())
+        let chains = self.authorities.as_ref().and_then(|known| known.chains.as_ref());
+        chains.map_or(&[], |chains| chains.root_hint_subjects())
     }
 
     fn verify_client_cert(
