@@ -97,6 +97,9 @@ impl Connections {
                 () = self.shutdown.requested(), if !closing => {}
                 () = self.room_wanted(&clock), if !closing => {}
             }
+            if clock.awaits_head() {
+                return;
+            }
             closing = true;
             connection.as_mut().graceful_shutdown();
         }

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::body::{Body, Bytes};
@@ -12,7 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::watch,
-    time::sleep_until,
+    time::{Instant, sleep_until},
 };
 
 /// How long each phase of a connection may take.
@@ -45,14 +45,14 @@ pub(super) struct Clock {
 impl Clock {
     /// Of a connection which begins now.
     pub(super) fn start(pace: Pace) -> Self {
-        Self { pace, phase: watch::Sender::new((Phase::Head, now())) }
+        Self { pace, phase: watch::Sender::new((Phase::Head, Instant::now())) }
     }
 
     /// A request's head is complete. Its answer ends with the returned value.
     pub(super) fn begin(&self) -> Answering {
         self.phase.send_modify(|(phase, since)| {
             let open = if let Phase::Busy(open) = phase { *open } else { 0 };
-            (*phase, *since) = (Phase::Busy(open + 1), now());
+            (*phase, *since) = (Phase::Busy(open + 1), Instant::now());
         });
         Answering(self.clone())
     }
@@ -60,15 +60,20 @@ impl Clock {
     fn end(&self) {
         self.phase.send_modify(|(phase, since)| match phase {
             Phase::Busy(open) if *open > 1 => *open -= 1,
-            _ => (*phase, *since) = (Phase::Idle, now()),
+            _ => (*phase, *since) = (Phase::Idle, Instant::now()),
         });
+    }
+
+    /// Whether nothing is being answered and the connection is not idle either.
+    pub(super) fn awaits_head(&self) -> bool {
+        matches!(self.phase.borrow().0, Phase::Head)
     }
 
     fn bytes_arrived(&self) {
         self.phase.send_if_modified(|(phase, since)| {
             let first = matches!(phase, Phase::Idle);
             if first {
-                (*phase, *since) = (Phase::Head, now());
+                (*phase, *since) = (Phase::Head, Instant::now());
             }
             first
         });
@@ -92,7 +97,7 @@ impl Clock {
                 Phase::Busy(_) => (self.pace.answer, "an answer took too long"),
             };
             tokio::select! {
-                () = sleep_until((since + limit).into()) => return reason,
+                () = sleep_until(since + limit) => return reason,
                 // The sender is ours, it outlives this.
                 _changed = changes.changed() => {}
             }
@@ -193,7 +198,60 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "connections are timed")]
-fn now() -> Instant {
-    Instant::now()
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, advance};
+
+    use super::{Clock, Pace};
+
+    const PACE: Pace = Pace {
+        head: Duration::from_secs(10),
+        idle: Duration::from_mins(5),
+        answer: Duration::from_secs(40),
+    };
+
+    async fn over(clock: &Clock) -> (&'static str, u64) {
+        let begin = Instant::now();
+        let reason = clock.over().await;
+        (reason, begin.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_limit() {
+        let clock = Clock::start(PACE);
+        advance(Duration::from_secs(3)).await;
+        clock.bytes_arrived();
+        assert_eq!(over(&clock).await, ("no request in time", 7), "bytes do not extend it");
+
+        let first = clock.begin();
+        advance(Duration::from_secs(5)).await;
+        let second = clock.begin();
+        clock.bytes_arrived();
+        assert_eq!(over(&clock).await, ("an answer took too long", 40), "from the last request on");
+        drop(first);
+        assert!(!clock.awaits_head());
+        drop(second);
+        assert_eq!(over(&clock).await, ("idle", 300));
+
+        clock.bytes_arrived();
+        assert!(clock.awaits_head());
+        assert_eq!(over(&clock).await, ("no request in time", 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_phase_is_seen_by_who_waits() {
+        let clock = Clock::start(PACE);
+        drop(clock.begin());
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { over(&clock).await }
+        });
+        advance(Duration::from_secs(1)).await;
+        clock.bytes_arrived();
+        let (reason, seconds) = waiting.await.unwrap();
+        assert_eq!(reason, "no request in time");
+        assert!(seconds <= 12, "{seconds}");
+    }
 }

@@ -152,6 +152,16 @@ async fn the_health_check_goes_through_tls_and_counts_a_question_as_an_answer() 
 }
 
 #[tokio::test]
+async fn a_connection_that_asks_nothing_does_not_delay_the_stop() {
+    let running = start(&[]).await;
+    let _silent = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(running.get("/metrics").await.status, 200, "the one before is served as well");
+    running.stop.request();
+    let limit = std::time::Duration::from_secs(1);
+    tokio::time::timeout(limit, running.served).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn lifecycle_acts_on_put_and_post_where_it_is_switched_on() {
     let running = start(&[]).await;
     assert_eq!(running.request("POST /-/quit HTTP/1.1\r\nHost: x\r\n").await.status, 404);
