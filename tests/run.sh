@@ -37,10 +37,10 @@ stage_unit() { cargo_tests "unit tests" --workspace; }
 
 stage_integration() {
   containers
-  cargo_tests "integration tests" --package e2e --features containers --test integration
+  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats
 }
 
-# The project of its own, and what tells it apart, stand in e2e.env.
+# The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.
 stage_e2e() {
   containers
   "$deploy/images/build"
@@ -95,7 +95,9 @@ containers() {
     . "$(image_env test)"
     set +a
   fi
-  for variable in POSTGRES VALKEY SEAWEEDFS PROMETHEUS ALERTMANAGER; do
+  # The last 2.x, which people still scrape with; no service of the platform runs it.
+  export PROMETHEUS_2_IMAGE=${PROMETHEUS_2_IMAGE:-prom/prometheus:v2.53.5}
+  for variable in POSTGRES VALKEY SEAWEEDFS PROMETHEUS PROMETHEUS_2 ALERTMANAGER; do
     export "${variable}_IMAGE=$(official_image "${variable}_IMAGE")"
     export "${variable}_TEST_IMAGE=$(official_image "${variable}_IMAGE")"
   done

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -14,26 +14,44 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{Page, eventually, eventually_within};
 
-/// The binary of a package of this workspace, built if it is not there.
+/// The binary of a package of this workspace, built when it is first asked for.
 ///
 /// # Panics
 ///
 /// It cannot be built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    built(name, &["--package", name, "--bin", name]).join(name)
+}
+
+/// An example of `metrics-server`, built when it is first asked for.
+///
+/// # Panics
+///
+/// It cannot be built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    built(name, &["--package", "metrics-server", "--example", name]).join("examples").join(name)
+}
+
+/// Builds what `selection` says, once, and gives the folder of binaries.
+fn built(name: &str, selection: &[&str]) -> PathBuf {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let program = env::current_exe().expect("a path");
     let folder = program.parent().expect("target/debug/deps or target/release");
     let folder = if folder.ends_with("deps") { folder.parent().expect("deps/..") } else { folder };
-    let profile = if folder.ends_with("release") { "release" } else { "dev" };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--profile", profile])
-        .args(["--package", name, "--bin", name])
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "cannot build {name}");
-    folder.join(name)
+    if !built.iter().any(|known| known == name) {
+        let profile = if folder.ends_with("release") { "release" } else { "dev" };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--profile", profile])
+            .args(selection)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "cannot build {name}");
+        built.push(name.to_owned());
+    }
+    folder.to_owned()
 }
 
 /// A running exporter, which ends with its handle.
@@ -63,13 +81,26 @@ impl Exporter {
     ///
     /// It ends, or does not serve.
     pub fn start(name: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let mut child = Command::new(binary(name))
+        Self::start_program(&binary(name), args, environment)
+    }
+
+    /// Starts any program that is built on `metrics-server`; see [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// It ends, or does not serve.
+    pub fn start_program(
+        program: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut child = Command::new(program)
             .arg("--web.listen-address=127.0.0.1:0")
             .args(args)
             .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().context("standard error is a pipe")?;
         let reader = std::thread::spawn({

@@ -5,7 +5,7 @@ mod page;
 pub mod servers;
 mod wait;
 
-pub use exporter::{Exporter, Response, Stopped, binary, get, get_with, run_to_end};
+pub use exporter::{Exporter, Response, Stopped, binary, example, get, get_with, run_to_end};
 pub use page::{Page, Sample};
 pub use wait::{eventually, eventually_within};
 

@@ -6,6 +6,7 @@ use std::{
     env, fmt,
     future::Future,
     net::TcpListener,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -210,6 +211,58 @@ impl Seaweedfs {
 impl fmt::Debug for Seaweedfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seaweedfs").field("filer", &self.filer).finish_non_exhaustive()
+    }
+}
+
+/// A Prometheus in the network of this machine, so that it reaches what listens on loopback.
+pub struct Prometheus {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Where it answers queries.
+    pub address: String,
+}
+
+impl Prometheus {
+    /// Starts the image named by `variable` with a configuration and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or it refuses its configuration.
+    pub async fn start(
+        variable: &str,
+        default: &str,
+        config: &Path,
+        flags: &[&str],
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let listen = format!("--web.listen-address=127.0.0.1:{port}");
+        let fixed = [
+            "--config.file=/etc/prometheus/prometheus.yml",
+            "--storage.tsdb.path=/prometheus",
+            listen.as_str(),
+        ];
+        let mount = Mount::bind_mount(config.to_string_lossy(), "/etc/prometheus/prometheus.yml");
+        let container = image(variable, default)
+            .with_wait_for(WaitFor::Nothing)
+            .with_network("host")
+            .with_mount(mount)
+            .with_cmd(fixed.iter().chain(flags).copied())
+            .start()
+            .await?;
+        let server = Self { container, address: format!("http://127.0.0.1:{port}") };
+        soon("Prometheus is ready", || async {
+            let status = crate::get(&format!("{}/-/ready", server.address))?.status;
+            anyhow::ensure!(status == 200, "{status}");
+            Ok(())
+        })
+        .await?;
+        Ok(server)
+    }
+}
+
+impl fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prometheus").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

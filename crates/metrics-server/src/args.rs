@@ -101,6 +101,12 @@ pub struct WebArgs {
     #[arg(id = "web.scrape-timeout", long, value_name = "DURATION", default_value = "9s",
           value_parser = parse_duration)]
     pub scrape_timeout: Duration,
+
+    /// Time that a reader has to take a page, beyond the time that the scrape may take; then it is
+    /// cut off.
+    #[arg(id = "web.send-timeout", long, value_name = "DURATION", default_value = "30s",
+          value_parser = parse_duration)]
+    pub send_timeout: Duration,
 }
 
 impl WebArgs {

@@ -1,12 +1,15 @@
 //! What every exporter tells about itself: build, process, scrapes, refused samples.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use prometheus::{
-    Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
@@ -56,6 +59,11 @@ impl ExporterInfo {
     }
 }
 
+/// Upper bounds for the time of a page: up to the time-out of a default Prometheus.
+const PAGE_SECONDS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0];
+/// Upper bounds for the size of a page: from a small exporter to a million series.
+const PAGE_BYTES: [f64; 6] = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+
 /// Own telemetry of the HTTP side. The exporter registers its own families in
 /// [`registry`](Self::registry) as well.
 #[derive(Clone, Debug)]
@@ -64,6 +72,8 @@ pub struct Telemetry {
     requests: IntCounterVec,
     pub(crate) in_flight: IntGauge,
     refused: IntCounterVec,
+    durations: Histogram,
+    sizes: Histogram,
     logged: Arc<[AtomicBool; Refusal::ALL.len()]>,
 }
 
@@ -96,11 +106,35 @@ impl Telemetry {
             ),
             &["reason"],
         )?;
+        let durations = Histogram::with_opts(
+            HistogramOpts::new(
+                format!("{name}_page_duration_seconds"),
+                "Time from a scrape's request to the last byte of its page.",
+            )
+            .buckets(PAGE_SECONDS.to_vec()),
+        )?;
+        let sizes = Histogram::with_opts(
+            HistogramOpts::new(
+                format!("{name}_page_size_bytes"),
+                "Size of a page as it was sent, compressed or not.",
+            )
+            .buckets(PAGE_BYTES.to_vec()),
+        )?;
+        registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(sizes.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(refused.clone()))?;
         registry.register(Box::new(Process::new()?))?;
-        Ok(Self { registry, requests, in_flight, refused, logged: Arc::default() })
+        Ok(Self {
+            registry,
+            requests,
+            in_flight,
+            refused,
+            durations,
+            sizes,
+            logged: Arc::default(),
+        })
     }
 
     /// Where an exporter registers its own families.
@@ -144,6 +178,11 @@ impl Telemetry {
         for (refusal, count) in refusals.iter() {
             self.refused.with_label_values(&[refusal.reason()]).inc_by(count);
         }
+    }
+
+    pub(crate) fn observe_page(&self, duration: Duration, bytes: u64) {
+        self.durations.observe(duration.as_secs_f64());
+        self.sizes.observe(bytes as f64);
     }
 
     pub(crate) fn request(&self, code: u16) -> IntCounter {

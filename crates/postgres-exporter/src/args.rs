@@ -63,9 +63,10 @@ pub struct ServerArgs {
           value_parser = parse_positive)]
     pub lock_timeout: Duration,
 
-    /// Connections to one server, those included which are still closing.
+    /// Connections to one server, those included which are still closing. Two are used, and a third
+    /// for a moment at each login.
     #[arg(id = "max-connections", long, value_name = "COUNT", default_value = "3",
-          value_parser = clap::value_parser!(u32).range(1..=100))]
+          value_parser = clap::value_parser!(u32).range(2..=100))]
     pub connections_max: u32,
 }
 

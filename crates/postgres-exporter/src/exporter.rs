@@ -117,10 +117,10 @@ impl Exporter {
         join_all(self.inner.targets.iter().map(|target| target.close())).await;
     }
 
-    /// Looks at the first server if nobody has for `age`, so that `/health` is not older.
+    /// Looks at the first server if nobody has for `age` or it was down, so that `/health` is fresh.
     pub async fn check(&self, age: Duration, limit: Duration) {
         let Some(target) = self.inner.targets.first() else { return };
-        if target.login_tried().is_none_or(|tried| tried.elapsed() >= age) {
+        if target.is_stale(age) {
             let start = Instant::now();
             let instance = target.instance(start + limit).await;
             self.inner.report(instance.as_ref(), start);
@@ -288,8 +288,11 @@ impl Scrape for Exporter {
             self.inner.flights().retain(|flight| flight.landing.peek().is_none());
             match outcome {
                 Ok(outcome) => {
-                    let page = outcome.page.clone();
-                    Ok(Scraped { page, down: outcome.down, ..Scraped::default() })
+                    let down = outcome.down;
+                    // Copied only if others have come for it, too.
+                    let page = Arc::try_unwrap(outcome)
+                        .map_or_else(|shared| shared.page.clone(), |alone| alone.page);
+                    Ok(Scraped { page, down, ..Scraped::default() })
                 }
                 // Somebody else's scrape, which may take longer than this one may.
                 Err(_elapsed) => {

@@ -120,9 +120,11 @@ impl Target {
         format!("{}{sql}", self.prologue)
     }
 
-    /// When a login was last tried.
-    pub fn login_tried(&self) -> Option<Instant> {
-        self.kept().login_tried
+    /// Whether nobody has logged in for `age`, or the last one could not.
+    pub fn is_stale(&self, age: Duration) -> bool {
+        let kept = self.kept();
+        let old = kept.login_tried.is_none_or(|tried| tried.elapsed() >= age);
+        old || kept.login_error.is_some()
     }
 
     /// Closes all connections and waits a moment for them.
@@ -142,19 +144,16 @@ impl Target {
         facts: Facts,
         deadline: Instant,
     ) -> Instance {
-        let due = self.login_tried().is_none_or(|tried| tried.elapsed() >= LOGIN_AGE_MAX);
-        let failed = self.kept().login_error.is_some();
-        if !due && !failed {
+        if !self.is_stale(LOGIN_AGE_MAX) {
             return Instance::new(Arc::clone(self), session, facts, None, deadline);
         }
+        // Its login would soon be old as well, and its place may be the one that is needed.
+        self.kept().slow = None;
         let login = self.login(deadline).await;
         self.note(login.as_ref().err());
         match login {
             Ok(new) => {
-                let mut kept = self.kept();
-                kept.main = Some(Arc::clone(&new));
-                kept.slow = None;
-                drop(kept);
+                self.kept().main = Some(Arc::clone(&new));
                 Instance::new(Arc::clone(self), new, facts, None, deadline)
             }
             Err(error) => Instance::new(Arc::clone(self), session, facts, Some(error), deadline),

@@ -19,6 +19,7 @@ use crate::{
     args::{Args, RelayArgs},
     expose::{self, Exposed},
     ingest::{Clock, Ingest, Listen, Sockets, TcpLimits, resolve},
+    memory::Budget,
     pipeline::{Limits, Mappings, Pipeline},
     relay::{self, Relay},
     reload::{self, Reloader},
@@ -63,15 +64,24 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     server.register_build_info(&INFO)?;
     let telemetry = Telemetry::register(server.registry(), args.compat.cache_size > 0)?;
     let relay = relay(&args.relay, server.registry())?;
+    let budget = Budget::read();
+    let series_max = match args.limits.series_max {
+        0 => budget.series_max(),
+        count => count,
+    };
+    let alias_bytes_max = match args.limits.alias_bytes_max {
+        0 => budget.alias_bytes_max(),
+        bytes => bytes,
+    };
     let pipeline = Arc::new(Pipeline {
-        store: Store::new(args.limits.series_max, reserved(server.registry()), RESERVED_PREFIXES),
+        store: Store::new(series_max, reserved(server.registry()), RESERVED_PREFIXES),
         mappings: Mappings::new(mapping),
         telemetry,
         dialect: args.read.dialect(),
         limits: Limits {
             labels_max: args.limits.labels_max,
             line_bytes_max: args.limits.line_bytes_max,
-            alias_bytes_max: args.limits.alias_bytes_max,
+            alias_bytes_max,
         },
     });
     metrics_server::block_on(serve(args, server, sockets, relay, pipeline))?

@@ -132,9 +132,10 @@ impl ReadArgs {
 #[command(next_help_heading = "Limits")]
 #[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
 pub struct LimitArgs {
-    /// Series held at once. A new one beyond it is refused, those which are there go on. Counters
-    /// and gauges take some 400 bytes each, histograms 600, busy summaries up to 20 kB.
-    #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "1000000")]
+    /// Series held at once. A new one beyond it is refused, those which are there go on. 0 is one
+    /// for every 1,536 bytes of three quarters of the container's memory, or of 1 GiB; counters,
+    /// gauges and quiet summaries take about 500 bytes, busy summaries 10 KiB and more.
+    #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "0")]
     pub series_max: u64,
 
     /// Labels of one series; a sample with more is refused.
@@ -155,8 +156,8 @@ pub struct LimitArgs {
     pub tcp_connections_max: usize,
 
     /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
-    /// and mapped anew.
-    #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "33554432")]
+    /// and mapped anew. 0 is an eighth of three quarters of the container's memory, or of 1 GiB.
+    #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "0")]
     pub alias_bytes_max: usize,
 }
 

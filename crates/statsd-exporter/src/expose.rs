@@ -14,7 +14,12 @@ use metrics_server::{
     http::text,
 };
 
-use crate::{ingest::Clock, pipeline::Pipeline, reload::Reloader, series::Reading};
+use crate::{
+    ingest::Clock,
+    pipeline::Pipeline,
+    reload::Reloader,
+    series::{Reading, Store, Tick},
+};
 
 /// All series, as the HTTP side asks for them.
 #[derive(Clone, Debug)]
@@ -36,19 +41,27 @@ impl Families for Exposed {
     }
 
     fn write(&self, name: &str, out: &mut Encoder<'_>) -> io::Result<()> {
-        let Some(page) = self.pipeline.store.family(name) else { return Ok(()) };
-        let now = self.clock.tick();
-        let mut family = out.family(Desc::new(name, &page.help, page.kind));
-        for series in page.series.iter() {
-            match series.read(now) {
-                Reading::Number(value) => family.sample(series.labels(), value),
-                Reading::Histogram(state) => family.histogram(series.labels(), &state),
-                Reading::Summary(state) => family.summary(series.labels(), &state),
-            }
-            family.flush()?;
-        }
-        Ok(())
+        write(&self.pipeline.store, name, self.clock.tick(), out)
     }
+}
+
+/// Writes one family as it is at `now`.
+///
+/// # Errors
+///
+/// The reader has gone.
+pub(crate) fn write(store: &Store, name: &str, now: Tick, out: &mut Encoder<'_>) -> io::Result<()> {
+    let Some(page) = store.family(name) else { return Ok(()) };
+    let mut family = out.family(Desc::new(name, &page.help, page.kind));
+    for series in page.series.iter() {
+        match series.read(now) {
+            Reading::Number(value) => family.sample(series.labels(), value),
+            Reading::Histogram(state) => family.histogram(series.labels(), &state),
+            Reading::Summary(state) => family.summary(series.labels(), &state),
+        }
+        family.flush()?;
+    }
+    Ok(())
 }
 
 impl Scrape for Exposed {

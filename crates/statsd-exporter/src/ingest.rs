@@ -215,3 +215,40 @@ fn sweep(context: &Context, mut drops: Drops) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        time::{Duration, SystemTime},
+    };
+
+    use metrics_server::{Health, Role};
+
+    use super::{Clock, Ingest, Stop};
+
+    /// Runs one thread to its end and says whether the process is still alive by its checks.
+    fn alive_after(stopping: bool, run: fn() -> io::Result<()>) -> bool {
+        let health = Health::new(Clock::start().started());
+        let alive = health.check("ingest", Role::Liveness);
+        alive.succeeded(SystemTime::UNIX_EPOCH, Duration::ZERO);
+        let mut ingest = Ingest { stop: Stop::default(), alive, threads: Vec::new() };
+        if stopping {
+            ingest.stop().request();
+        }
+        ingest.thread("test", run).expect("a thread");
+        for thread in ingest.threads.drain(..) {
+            // A panic is one of the cases.
+            drop(thread.join());
+        }
+        health.is_live()
+    }
+
+    #[test]
+    fn a_thread_which_ends_by_itself_fails_the_liveness_check() {
+        assert!(!alive_after(false, || Err(io::ErrorKind::NotConnected.into())));
+        assert!(!alive_after(false, || panic!("a bug")));
+        assert!(!alive_after(false, || Ok(())));
+        assert!(alive_after(true, || Ok(())), "it was asked to");
+    }
+}

@@ -15,6 +15,7 @@ mod expose;
 mod ingest;
 pub mod line;
 pub mod mapping;
+mod memory;
 pub mod pipeline;
 pub mod relay;
 mod reload;

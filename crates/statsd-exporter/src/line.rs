@@ -341,10 +341,10 @@ impl<'a> Samples<'a> {
     fn field(&mut self, kind: &[u8], field: &[u8], read: &mut Fields<'_>) -> Result<bool, Fault> {
         match field {
             [b'@', rate @ ..] => {
-                match value::parse(rate) {
-                    Some(rate) => read.rate(kind, rate),
-                    None => self.tally.rate_errors += 1,
-                }
+                let rate = value::parse(rate);
+                self.tally.rate_errors += u64::from(rate.is_none());
+                // As in `statsd_exporter`, what cannot be read is no rate.
+                read.rate(kind, rate.unwrap_or(0.0));
                 Ok(false)
             }
             [b'#', ..] => Ok(self.dialect.dogstatsd),
@@ -409,9 +409,8 @@ impl Fields<'_> {
     )]
     fn rate(&mut self, kind: &[u8], rate: f64) {
         if rate == 0.0 {
-            return;
-        }
-        if kind == b"c" {
+            self.weight = 1;
+        } else if kind == b"c" {
             self.divisor *= rate;
         } else {
             // NaN and what is below 1 become 1: a sample is never lost to its rate.

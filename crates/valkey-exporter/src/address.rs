@@ -152,3 +152,6 @@ fn read_place(text: &str) -> Result<Place, AddressError> {
     let host = if host.is_empty() { DEFAULT_HOST } else { host };
     Ok(Place::Tcp { host: host.to_owned(), port })
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,14 +10,14 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use axum::{Router, http::StatusCode, routing::get};
 use metrics_server::{
     Check, ExporterInfo, Health, Role, Scrape, ScrapeRequest, Scraping, Server, Shutdown,
     Telemetry,
     args::{Dialect, parse_duration},
     block_on, cli,
-    http::{Field, bind},
+    http::{Field, bind, text},
 };
-use prometheus::{Gauge, Opts};
 use tracing::warn;
 
 use crate::{
@@ -37,7 +37,7 @@ pub const INFO: ExporterInfo = ExporterInfo {
     title: "Valkey & Redis Exporter",
     description: "Metrics of Valkey and Redis servers",
     version: env!("CARGO_PKG_VERSION"),
-    documentation_url: "https://github.com/oliver006/redis_exporter",
+    documentation_url: "https://prometheus.io/docs/instrumenting/exporters/",
 };
 
 /// How it starts.
@@ -83,6 +83,8 @@ pub struct Options {
     pub latency: bool,
     /// Whether every series has the label `instance_role`.
     pub append_role: bool,
+    /// Whether pages name the version of this exporter.
+    pub build_info: bool,
 }
 
 impl Options {
@@ -108,6 +110,7 @@ impl Options {
             include_empty_databases: flags.include_metrics_for_empty_databases,
             latency: !flags.exclude_latency_histogram_metrics,
             append_role: flags.append_instance_role_label,
+            build_info: !flags.redis_only_metrics,
         })
     }
 
@@ -161,11 +164,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let targets = Arc::new(Targets::new(credentials, &shared));
             server = server.probe_form("/scrape", &[TARGET], targets);
         }
+        server = server.merge(discovery(flags.later.is_cluster));
         let first_contact = tokio::spawn(async move { main.first_contact().await });
         server.serve(bound, shutdown).await?;
         first_contact.abort();
         anyhow::Ok(())
     })?
+}
+
+/// `/discover-cluster-nodes`, of which this version has the refusals only.
+fn discovery(is_cluster: bool) -> Router {
+    let (status, message) = if is_cluster {
+        (StatusCode::NOT_IMPLEMENTED, "this version does not discover the nodes of a cluster\n")
+    } else {
+        (
+            StatusCode::BAD_REQUEST,
+            "The discovery endpoint is only available on a redis cluster: see --is-cluster\n",
+        )
+    };
+    let answer = move || std::future::ready(text(status, message));
+    Router::new().route("/discover-cluster-nodes", get(answer))
 }
 
 fn warn_of(flags: &Flags) {
@@ -234,14 +252,6 @@ fn telemetry(flags: &Flags) -> anyhow::Result<Telemetry> {
     let exporter = full_name(&flags.namespace, "exporter");
     let telemetry = Telemetry::new(&exporter)
         .with_context(|| format!("cannot use --namespace={}", flags.namespace))?;
-    let build = Opts::new(format!("{exporter}_build_info"), "redis exporter build_info")
-        .const_label("version", INFO.version)
-        .const_label("commit_sha", ExporterInfo::revision())
-        .const_label("build_date", "")
-        .const_label("golang_version", concat!("rust", env!("CARGO_PKG_RUST_VERSION")));
-    let build = Gauge::with_opts(build)?;
-    build.set(1.0);
-    telemetry.registry().register(Box::new(build))?;
     Ok(telemetry)
 }
 
@@ -277,7 +287,8 @@ impl Main {
         while !target.answered() {
             #[expect(clippy::disallowed_methods, reason = "an attempt starts its own clock")]
             let start = Instant::now();
-            let outcome = target.contact(start + self.shared.options.connection_timeout).await;
+            let options = &self.shared.options;
+            let outcome = target.contact(options, start + options.connection_timeout).await;
             report(check, &outcome, start.elapsed());
             if outcome.is_ok() {
                 break;

@@ -340,3 +340,6 @@ impl ExporterArgs for Args {
         (level, format)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,8 @@ const COLLECTORS: &[Collector] = &[
 
 /// All commands that are worth sending.
 pub fn commands(options: &Options, facts: &Facts) -> Vec<Command> {
-    COLLECTORS.iter().flat_map(|collector| (collector.commands)(options, facts)).collect()
+    let all = COLLECTORS.iter().flat_map(|collector| (collector.commands)(options, facts));
+    all.filter(|command| !facts.lacking.contains(command)).collect()
 }
 
 /// Lets every collector write.
@@ -96,3 +97,6 @@ pub fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
 fn info_commands(_options: &Options, facts: &Facts) -> Vec<Command> {
     vec![Command::new(if facts.info_all_refused { "INFO" } else { "INFO ALL" })]
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,14 @@ impl Answers {
         text(self.get(command)?)
     }
 
+    /// The commands which the server refused, and its reasons.
+    pub fn refusals(&self) -> impl Iterator<Item = (&Command, &str)> {
+        self.0.iter().filter_map(|(command, answer)| match answer {
+            Err(Failure::Refused(reason)) => Some((command, reason.as_str())),
+            _ => None,
+        })
+    }
+
     /// The first failure after which the connection cannot be used.
     pub fn breakdown(&self) -> Option<&Failure> {
         let failures = self.0.values().filter_map(|answer| answer.as_ref().err());

@@ -1,5 +1,7 @@
 //! What is known of a server from what it has answered: it decides which commands are sent.
 
+use std::collections::BTreeSet;
+
 use crate::{
     command::{self, Answers, Command},
     info::Info,
@@ -35,6 +37,8 @@ pub struct Facts {
     pub sentinel: bool,
     /// The primaries that a Sentinel watches.
     pub sentinel_masters: Vec<String>,
+    /// Commands it does not know: asking again would only raise its count of errors.
+    pub lacking: BTreeSet<Command>,
 }
 
 /// Asks whether the command exists, which is no error where it does not.
@@ -57,6 +61,10 @@ impl Facts {
         if probe.is_some_and(|value| command::items(value).iter().any(|item| !is_nothing(item))) {
             self.commandlog = true;
         }
+        self.lacking.extend(answers.refusals().filter_map(|(command, reason)| {
+            let reason = reason.to_ascii_lowercase();
+            reason.starts_with("err unknown").then(|| command.clone())
+        }));
         if let Some(info) = info {
             self.learn_info(info);
         }

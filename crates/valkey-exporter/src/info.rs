@@ -108,3 +108,6 @@ pub fn index(field: &str, prefix: &str) -> Option<u32> {
     let digits = field.strip_prefix(prefix)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests;

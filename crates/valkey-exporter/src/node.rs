@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::future::join_all;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, RedisConnectionInfo, RedisError, Value,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value,
+    aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::time::timeout_at;
 
@@ -52,6 +52,12 @@ impl Node {
     /// Where it is.
     pub const fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Who we are to it.
+    #[cfg(test)]
+    pub fn credentials(&self) -> (Option<&str>, Option<&Secret>) {
+        (self.user.as_deref(), self.password.as_ref())
     }
 
     /// The connection of an earlier scrape, if there is one. It may have broken since.
@@ -99,7 +105,10 @@ impl Node {
 
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let info = self.address.connection_info()?.set_redis_settings(settings);
+        // A batch must not wait for the acknowledgement of the one before it.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = self.address.connection_info()?;
+        let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
         // Our own deadline is for the whole scrape; the driver's would be for each step.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
@@ -187,6 +196,9 @@ fn read(received: Result<Value, RedisError>) -> Answer {
 
 /// The system's words without its number: `connection refused`.
 fn io_reason(error: &RedisError) -> String {
+    if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+        return "the answer is not in the protocol of Valkey and Redis".to_owned();
+    }
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.strip_suffix(" - ").unwrap_or(text).to_lowercase()

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use metrics_server::{Kind, Page, Scraped, SummaryState};
+use metrics_server::{ExporterInfo, Kind, Page, Scraped, SummaryState};
 use tracing::{debug, info, warn};
 
 use crate::{
-    app::Options,
+    app::{INFO, Options},
     collectors::{self, Snapshot},
     command::{Answers, Command, Failure},
     info::Info,
@@ -56,13 +56,18 @@ impl Target {
         self.totals().up == Some(true)
     }
 
-    /// Connects, and keeps the connection for the first scrape.
+    /// Asks everything a scrape asks, and keeps the connection and what was learnt on it.
     ///
     /// # Errors
     ///
     /// The server cannot be reached or does not let us in.
-    pub async fn contact(&self, deadline: Instant) -> Result<(), Failure> {
-        let outcome = self.node.open(deadline).await.map(|session| self.node.keep(session));
+    pub async fn contact(&self, options: &Options, deadline: Instant) -> Result<(), Failure> {
+        let (replies, _connecting) = self.replies(options, deadline).await;
+        let outcome = replies.map(|replies| {
+            if replies.answers.breakdown().is_none() {
+                self.node.keep(replies.session);
+            }
+        });
         self.log(&outcome);
         self.totals().up = Some(outcome.is_ok());
         outcome
@@ -242,6 +247,7 @@ const SCRAPES: Metric = Metric::counter("exporter_scrapes_total", "Current total
 const DURATIONS: Metric =
     Metric::gauge("exporter_scrape_duration_seconds", "Durations of scrapes by the exporter")
         .of_kind(Kind::Summary);
+const BUILD: Metric = Metric::gauge("exporter_build_info", "redis exporter build_info");
 const REQUEST_ERRORS: Metric =
     Metric::counter("target_scrape_request_errors_total", "Errors in requests to the exporter");
 
@@ -262,16 +268,24 @@ impl Own<'_> {
         if let Some(ping) = self.connect_time.ping {
             out.value(&LAST_PING, ping.as_secs_f64());
         }
-        out.value(&SCRAPES, self.totals.scrapes as f64);
-        out.family(&DURATIONS).summary(
-            &[],
-            SummaryState {
-                quantiles: Vec::new(),
-                sum: self.totals.seconds,
-                count: self.totals.finished,
-            },
-        );
-        out.value(&REQUEST_ERRORS, self.request_errors as f64);
+        write_totals(&self.totals, self.request_errors, options, &mut out);
+    }
+}
+
+fn write_totals(totals: &Totals, request_errors: u64, options: &Options, out: &mut Out<'_>) {
+    out.value(&SCRAPES, totals.scrapes as f64);
+    let durations =
+        SummaryState { quantiles: Vec::new(), sum: totals.seconds, count: totals.finished };
+    out.family(&DURATIONS).summary(&[], durations);
+    out.value(&REQUEST_ERRORS, request_errors as f64);
+    if options.build_info {
+        let labels = [
+            ("version", INFO.version),
+            ("commit_sha", ExporterInfo::revision()),
+            ("build_date", ""),
+            ("golang_version", concat!("rust", env!("CARGO_PKG_RUST_VERSION"))),
+        ];
+        out.family(&BUILD).sample(&labels, 1.0);
     }
 }
 
@@ -279,8 +293,7 @@ impl Own<'_> {
 pub fn without_server(options: &Options, request_errors: u64, scrapes: u64) -> Page {
     let mut page = Page::new();
     let mut out = Out::new(&mut page, &options.namespace, None);
-    out.value(&SCRAPES, scrapes as f64);
-    out.family(&DURATIONS).summary(&[], SummaryState::default());
-    out.value(&REQUEST_ERRORS, request_errors as f64);
+    let totals = Totals { scrapes, ..Totals::default() };
+    write_totals(&totals, request_errors, options, &mut out);
     page
 }

@@ -113,3 +113,6 @@ impl Scrape for Targets {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

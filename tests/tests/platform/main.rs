@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod alerts;
 mod faults;
+mod full;
 mod live;
 mod stack;
 
@@ -46,10 +47,21 @@ const STEPS: &[Step] = steps![
     faults::the_platform_runs_without_its_monitoring,
 ];
 
+/// What `E2E_FULL=1` adds.
+const FULL: &[Step] = steps![
+    full::samples_older_than_the_retention_are_removed,
+    full::a_full_disk_refuses_samples_and_answers_queries,
+];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let trials = STEPS.iter().map(|(name, step)| Trial::test(*name, || run(name, *step))).collect();
+    let full = std::env::var_os("E2E_FULL").map_or(&[][..], |_set| FULL);
+    let trials = STEPS
+        .iter()
+        .chain(full)
+        .map(|(name, step)| Trial::test(*name, || run(name, *step)))
+        .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list && std::env::var_os("E2E_KEEP").is_none() {
         stack::remove();

@@ -82,6 +82,13 @@ pub(crate) fn docker(args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Runs docker and gives its output and what it wrote to standard error.
+pub(crate) fn docker_all(args: &[&str]) -> Result<String> {
+    let output = Command::new("docker").args(args).stdin(Stdio::null()).output()?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Runs a command in a service's container.
 pub(crate) fn exec(service: &str, command: &[&str]) -> Result<String> {
     let container = container(service);

@@ -10,10 +10,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use futures_util::stream;
+use prometheus::IntGauge;
 use ruzstd::encoding::CompressionLevel;
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{self, error::TrySendError},
+    },
     time::timeout_at,
 };
 use tracing::{debug, warn};
@@ -34,24 +38,62 @@ pub(super) struct Rendering {
     pub(super) format: Format,
     pub(super) escaping: Escaping,
     pub(super) compression: Compression,
+    /// When the scraper asked.
+    pub(super) started: Instant,
     /// A reader which has not taken everything by then is cut off.
     pub(super) deadline: Instant,
-    /// Given back when the page has been written.
-    pub(super) permit: OwnedSemaphorePermit,
+    /// The right to render, given back while the reader is waited for.
+    pub(super) turn: Turn,
+    /// Given back when the page has been taken.
+    pub(super) request: InFlight,
     pub(super) telemetry: Telemetry,
+}
+
+/// One of the few pages which are rendered at once.
+pub(super) struct Turn {
+    pub(super) renders: Arc<Semaphore>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// One of the requests which are served at once.
+pub(super) struct InFlight {
+    permit: Option<OwnedSemaphorePermit>,
+    gauge: IntGauge,
+}
+
+impl InFlight {
+    /// Counts a request; `permit` is its place among the allowed ones.
+    pub(super) fn new(permit: Option<OwnedSemaphorePermit>, gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self { permit, gauge }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        drop(self.permit.take());
+    }
 }
 
 /// Renders in a blocking thread, at the pace of the reader.
 pub(super) fn stream(rendering: Rendering) -> Body {
     let (chunks, received) = mpsc::channel(CHUNKS_WAITING);
     tokio::task::spawn_blocking(move || {
-        let sink = Chunks {
+        let mut rendering = rendering;
+        let permit = rendering.turn.permit.take();
+        let mut sink = Chunks {
             sender: chunks.clone(),
             runtime: Handle::current(),
             deadline: rendering.deadline,
+            turn: Turn { renders: Arc::clone(&rendering.turn.renders), permit },
+            bytes: 0,
         };
-        match render(&rendering, sink) {
-            Ok(refusals) => rendering.telemetry.count_refusals(&refusals),
+        match render(&rendering, &mut sink) {
+            Ok(refusals) => {
+                rendering.telemetry.count_refusals(&refusals);
+                rendering.telemetry.observe_page(rendering.started.elapsed(), sink.bytes);
+            }
             Err(error) => {
                 debug!(%error, "a scraper went away");
                 // An error ends the response without its last chunk, so that nobody takes it for whole.
@@ -60,16 +102,16 @@ pub(super) fn stream(rendering: Rendering) -> Body {
                 }
             }
         }
-        drop(rendering.permit);
+        drop(rendering.request);
     });
     Body::from_stream(stream::unfold(received, |mut received| async {
         received.recv().await.map(|chunk| (chunk, received))
     }))
 }
 
-fn render(rendering: &Rendering, mut sink: Chunks) -> io::Result<Refusals> {
+fn render(rendering: &Rendering, sink: &mut Chunks) -> io::Result<Refusals> {
     match rendering.compression {
-        Compression::Identity => write(rendering, &mut sink),
+        Compression::Identity => write(rendering, sink),
         Compression::Gzip => {
             let mut compressor = GzEncoder::new(sink, flate2::Compression::fast());
             let refusals = write(rendering, &mut compressor)?;
@@ -86,9 +128,9 @@ fn write(rendering: &Rendering, sink: &mut dyn Write) -> io::Result<Refusals> {
 }
 
 /// Compresses each chunk into a zstd frame of its own; a reader takes frames in a row as one text.
-struct Frames(Chunks);
+struct Frames<'a>(&'a mut Chunks);
 
-impl Write for Frames {
+impl Write for Frames<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let frame = ruzstd::encoding::compress_to_vec(bytes, CompressionLevel::Fastest);
         self.0.write_all(&frame)?;
@@ -105,6 +147,34 @@ struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
     deadline: Instant,
+    turn: Turn,
+    bytes: u64,
+}
+
+impl Chunks {
+    /// Waits for the reader, and lets others render meanwhile.
+    fn wait(&mut self, chunk: io::Result<Bytes>) -> io::Result<()> {
+        drop(self.turn.permit.take());
+        #[expect(clippy::disallowed_methods, reason = "the reader is held to real time")]
+        if Instant::now() >= self.deadline {
+            return self.cut_off();
+        }
+        let sent = self.runtime.block_on(timeout_at(self.deadline.into(), self.sender.send(chunk)));
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(_closed)) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_elapsed) => return self.cut_off(),
+        }
+        let turn = Arc::clone(&self.turn.renders).acquire_owned();
+        let turn = self.runtime.block_on(timeout_at(self.deadline.into(), turn));
+        self.turn.permit = turn.ok().and_then(Result::ok);
+        if self.turn.permit.is_none() { self.cut_off() } else { Ok(()) }
+    }
+
+    fn cut_off(&self) -> io::Result<()> {
+        warn!(bytes = self.bytes, "cut off a reader which was too slow");
+        Err(io::ErrorKind::TimedOut.into())
+    }
 }
 
 impl Write for Chunks {
@@ -112,16 +182,13 @@ impl Write for Chunks {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let send = self.sender.send(Ok(Bytes::copy_from_slice(bytes)));
-        let sent = self.runtime.block_on(timeout_at(self.deadline.into(), send));
-        match sent {
-            Ok(Ok(())) => Ok(bytes.len()),
-            Ok(Err(_closed)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_elapsed) => {
-                warn!("cut off a reader which was too slow");
-                Err(io::ErrorKind::TimedOut.into())
-            }
+        match self.sender.try_send(Ok(Bytes::copy_from_slice(bytes))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(chunk)) => self.wait(chunk)?,
+            Err(TrySendError::Closed(_chunk)) => return Err(io::ErrorKind::BrokenPipe.into()),
         }
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -16,7 +16,7 @@ use self::{
     connection::{Connections, Stream},
     pace::Pace,
 };
-use super::{config::WebConfig, scrape::SEND_LIMIT};
+use super::config::WebConfig;
 use crate::{args::WebArgs, shutdown::Shutdown};
 
 mod address;
@@ -101,7 +101,7 @@ pub(super) async fn serve(
         pace: Pace {
             head: args.read_header_timeout,
             idle: args.idle_timeout,
-            answer: args.scrape_timeout + SEND_LIMIT + ANSWER_MARGIN,
+            answer: args.scrape_timeout + args.send_timeout + ANSWER_MARGIN,
         },
         head_bytes_max: args.max_header_bytes as usize,
         pressure: Arc::new(Notify::new()),

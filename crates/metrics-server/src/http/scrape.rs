@@ -1,9 +1,6 @@
 //! One scrape: from the request to the page.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{RawQuery, State},
@@ -15,7 +12,7 @@ use tracing::warn;
 
 use super::{
     Query, Scrape, ScrapeRequest, Scraped, Shared,
-    body::{self, Rendering},
+    body::{self, InFlight, Rendering, Turn},
     text, time_limit,
 };
 use crate::exposition::{Refusals, compression, negotiate};
@@ -29,9 +26,6 @@ pub(super) struct Endpoint {
     pub(super) own: bool,
 }
 
-/// Time for a reader to take a page which is complete.
-pub(super) const SEND_LIMIT: Duration = Duration::from_secs(30);
-
 pub(super) async fn handle(
     State(endpoint): State<Endpoint>,
     RawQuery(query): RawQuery,
@@ -41,11 +35,9 @@ pub(super) async fn handle(
     let permit =
         endpoint.shared.requests.as_ref().map(|requests| Arc::clone(requests).try_acquire_owned());
     let response = match permit.transpose() {
-        Ok(_permit) => {
-            telemetry.in_flight.inc();
-            let response = answer(&endpoint, query.as_deref().unwrap_or_default(), &headers).await;
-            telemetry.in_flight.dec();
-            response
+        Ok(permit) => {
+            let request = InFlight::new(permit, telemetry.in_flight.clone());
+            answer(&endpoint, query.as_deref().unwrap_or_default(), &headers, request).await
         }
         Err(_full) => text(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -59,14 +51,21 @@ pub(super) async fn handle(
     response
 }
 
-async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Response {
+async fn answer(
+    endpoint: &Endpoint,
+    query: &str,
+    headers: &HeaderMap,
+    in_flight: InFlight,
+) -> Response {
     let shared = &endpoint.shared;
+    #[expect(clippy::disallowed_methods, reason = "a request starts its own clock")]
+    let started = Instant::now();
     let query = Query::parse(query);
     let names = query.all("name[]");
     let request = ScrapeRequest {
         collect: query.all("collect[]"),
         query,
-        deadline: deadline(shared, headers),
+        deadline: started + time_limit(shared.args.scrape_timeout, scraper_seconds(headers)),
     };
     let Scraped { mut page, sources, down } = match endpoint.scrape.scrape(&request).await {
         Ok(scraped) => scraped,
@@ -94,8 +93,10 @@ async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Respon
         format: negotiated.format,
         escaping: negotiated.escaping,
         compression,
-        deadline: request.deadline + SEND_LIMIT,
-        permit,
+        started,
+        deadline: request.deadline + shared.args.send_timeout,
+        turn: Turn { renders: Arc::clone(&shared.renders), permit: Some(permit) },
+        request: in_flight,
         telemetry: shared.telemetry.clone(),
     });
 
@@ -113,11 +114,9 @@ async fn answer(endpoint: &Endpoint, query: &str, headers: &HeaderMap) -> Respon
     response
 }
 
-#[expect(clippy::disallowed_methods, reason = "a request starts its own clock")]
-fn deadline(shared: &Shared, headers: &HeaderMap) -> Instant {
-    let scraper = headers.get("x-prometheus-scrape-timeout-seconds");
-    let seconds = scraper.and_then(|value| value.to_str().ok()?.parse().ok());
-    Instant::now() + time_limit(shared.args.scrape_timeout, seconds)
+/// What the scraper says of its own time-out.
+fn scraper_seconds(headers: &HeaderMap) -> Option<f64> {
+    headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?.parse().ok()
 }
 
 /// Counts what was left out; the log gets one example each time something is.

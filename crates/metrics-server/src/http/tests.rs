@@ -63,7 +63,16 @@ impl Scrape for Example {
                     Ok(page.into())
                 }
                 Some("down") => Ok(Scraped { page, down: true, ..Scraped::default() }),
-                Some("large") => Ok(Scraped { page, sources: vec![Arc::new(Large)], down: false }),
+                Some("large") => Ok(Scraped {
+                    page,
+                    sources: vec![Arc::new(Large { samples: LARGE_SAMPLES })],
+                    down: false,
+                }),
+                Some("endless") => Ok(Scraped {
+                    page,
+                    sources: vec![Arc::new(Large { samples: u32::MAX })],
+                    down: false,
+                }),
                 _ => Ok(page.into()),
             }
         })
@@ -71,7 +80,9 @@ impl Scrape for Example {
 }
 
 /// One family of many samples, written in chunks.
-struct Large;
+struct Large {
+    samples: u32,
+}
 
 const LARGE_SAMPLES: u32 = 20_000;
 
@@ -82,7 +93,7 @@ impl Families for Large {
 
     fn write(&self, name: &str, out: &mut Encoder<'_>) -> std::io::Result<()> {
         let mut family = out.family(Desc::gauge(name, "Large."));
-        for number in 0..LARGE_SAMPLES {
+        for number in 0..self.samples {
             let labels = LabelBlock::new(&[("n", &format!("{number:06}"))]).expect("valid");
             family.sample(&labels, f64::from(number));
             family.flush()?;
@@ -218,6 +229,8 @@ async fn a_page_has_the_exporters_families_and_its_own() {
     assert!(again.contains("promhttp_metric_handler_requests_total{code=\"200\"} 1\n"));
     assert!(again.contains("x_exporter_exposition_refused_total{reason=\"duplicate\"} 1\n"));
     assert!(again.contains("x_exporter_build_info{"));
+    assert!(again.contains("x_exporter_page_duration_seconds_count 1\n"));
+    assert!(again.contains("x_exporter_page_size_bytes_count 1\n"));
 }
 
 #[tokio::test]
@@ -286,6 +299,37 @@ async fn scrapes_beyond_the_limit_are_503() {
     assert_eq!(refused.body, "Limit of concurrent requests reached (1), try again later.\n");
     running.example.gate.add_permits(1);
     assert_eq!(waiting.await.expect("no panics"), 200);
+}
+
+#[tokio::test]
+async fn slow_readers_hold_up_nobody_and_are_cut_off() {
+    let running = start(&["--web.scrape-timeout=1s", "--web.send-timeout=1s"]).await;
+    // More readers than pages which are rendered at once; none of them takes more than its buffers.
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(running.address).await.expect("it listens");
+        let request = b"GET /metrics?do=endless HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.expect("it reads");
+        slow.push(stream);
+    }
+    while running.example.seen.lock().expect("no panics").len() < slow.len() {
+        tokio::task::yield_now().await;
+    }
+    let answer = running.get("/metrics").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("promhttp_metric_handler_requests_in_flight 5\n"));
+    for mut stream in slow {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut end = Vec::new();
+        // Ends with the connection, which the server closes.
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            end.extend_from_slice(&buffer[..count]);
+            end.drain(..end.len().saturating_sub(5));
+        }
+        assert_ne!(end, b"0\r\n\r\n", "an endless page cannot be whole");
+    }
+    let answer = running.get("/metrics").await;
+    assert!(answer.body.contains("promhttp_metric_handler_requests_in_flight 1\n"));
 }
 
 #[tokio::test]

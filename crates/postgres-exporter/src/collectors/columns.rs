@@ -48,6 +48,8 @@ pub(super) fn write(
     for row in rows.iter() {
         blocks.push((row, block(row, labels)?));
     }
+    // Once here, and each family of the page finds its samples in order.
+    blocks.sort_by(|a, b| a.1.cmp(&b.1));
     for column in columns.iter().filter(|column| rows.has(column.name)) {
         let mut family = page.family(column.desc.clone());
         for (row, labels) in &blocks {

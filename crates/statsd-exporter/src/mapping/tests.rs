@@ -1,1 +1,171 @@
-//! Tests.
+//! What a mapping file may say, and how a mistake in it is told.
+
+use expect_test::expect;
+use proptest::prelude::*;
+
+use super::{Mapped, Mapping};
+use crate::line::{Kind, Labels};
+
+/// One mistake each.
+const MISTAKES: &[&str] = &[
+    "mappings:\n- {match: a, name: m, colour: red}",
+    "mappings:\n- {match: a, name: m}\nmapping: []",
+    "mappings:\n- {match: a, name: m, match: b}",
+    "mappings:\n- {match: a, name: m, labels: {x: 1, x: 2}}",
+    "mappings:\n- {match: a, name: [m]}",
+    "mappings:\n- match: *.test.*\n  name: m",
+    "mappings:\n- match: \"a\\.b\"\n  name: m",
+    "mappings:\n- {name: m}",
+    "mappings:\n- {match: a}",
+    "mappings:\n- {match: ok, name: ok}\n- {match: a, name: a-b}",
+    "mappings:\n- {match: a, name: 0}",
+    "mappings:\n- {match: a, name: '$x'}",
+    "mappings:\n- {match: 'foo*', name: m}",
+    "mappings:\n- {match: 'a(', match_type: regex, name: m}",
+    "mappings:\n- {match: a, name: m, match_type: pcre}",
+    "mappings:\n- {match: a, name: m, action: keep}",
+    "mappings:\n- {match: a, name: m, observer_type: wrong}",
+    "mappings:\n- {match: a, name: m, match_metric_type: set}",
+    "mappings:\n- {match: a, name: m, labels: {my-label: x}}",
+    "mappings:\n- {match: a, name: m, labels: {__x: y}}",
+    "mappings:\n- {match: a, name: m, match_metric_type: observer, labels: {quantile: y}}",
+    "mappings:\n- {match: a, name: m, ttl: 1d}",
+    "mappings:\n- {match: a, name: m, ttl: -1s}",
+    "mappings:\n- {match: a, name: m, ttl: -1}",
+    "mappings:\n- {match: a, name: m, scale: much}",
+    "mappings:\n- {match: a, name: m, observer_type: histogram, summary_options: {max_age: 1s}}",
+    "mappings:\n- {match: a, name: m, observer_type: '', histogram_options: {buckets: [1]}}",
+    "defaults: {histogram_options: {buckets: [2, 1]}}",
+    "defaults: {histogram_options: {buckets: [1, 1]}}",
+    "defaults: {histogram_options: {buckets: [.nan]}}",
+    "defaults: {summary_options: {quantiles: [{quantile: 99, error: 1}]}}",
+    "defaults: {summary_options: {quantiles: [{quantile: 0.9, error: -1}]}}",
+    "defaults: {summary_options: {age_buckets: 1000000}}",
+    "mappings:\n- {match: 'a.*', name: m, initialize: 0}",
+    "mappings:\n- {match: a, match_type: regex, name: m, initialize: 0}",
+    "mappings:\n- {match: a, name: m, labels: {x: $1}, initialize: 0}",
+    "mappings:\n- {match: a, action: drop, initialize: 0}",
+    "mappings:\n- {match: a, name: m, initialize: -1}",
+];
+
+#[test]
+fn a_mistake_is_told_in_one_line_with_its_place() {
+    let told: String = MISTAKES
+        .iter()
+        .map(|text| match Mapping::parse(text) {
+            Ok(_) => format!("ACCEPTED {text}\n"),
+            Err(error) => format!("{error}\n"),
+        })
+        .collect();
+    assert_eq!(told.lines().count(), MISTAKES.len(), "one line each");
+    expect![[r#"
+        mappings[0]: unknown field `colour`, expected one of `match`, `name`, `labels`, `honor_labels`, `observer_type`, `match_type`, `match_metric_type`, `help`, `action`, `ttl`, `scale`, `summary_options`, `histogram_options`, `initialize`, `timer_type`, `buckets`, `quantiles` at line 2 column 23
+        unknown field `mapping`, expected `defaults` or `mappings` at line 3 column 1
+        mappings[0]: duplicate field `match` at line 2 column 3
+        mappings[0].labels: label "x" is there twice at line 2 column 31
+        mappings[0].name: invalid type: sequence, expected a string at line 2 column 20
+        did not find expected alphabetic or numeric character at line 2 column 11, while scanning an alias at line 2 column 10
+        found unknown escape character at line 2 column 12, while parsing a quoted scalar at line 2 column 10
+        mapping 1: match is missing
+        mapping 1 (match "a"): name is missing
+        mapping 2 (match "a"): name "a-b" is not a metric name
+        mapping 1 (match "a"): name "0" is not a metric name
+        mapping 1 (match "a"): name "$x" is not a metric name
+        mapping 1 (match "foo*"): match is not a glob: a star stands for a whole segment, other segments are letters, digits, _ and -
+        mapping 1 (match "a("): match is not a regular expression: unclosed group
+        mapping 1 (match "a"): match_type "pcre" is neither glob nor regex
+        mapping 1 (match "a"): action "keep" is neither map nor drop
+        mapping 1 (match "a"): observer_type "wrong" is neither histogram nor summary
+        mapping 1 (match "a"): match_metric_type "set" is not counter, gauge or observer
+        mapping 1 (match "a"): label "my-label" is not a label name
+        mapping 1 (match "a"): label "__x" is reserved: two underscores in front
+        mapping 1 (match "a"): label "quantile" is the exporter's own here
+        mappings[0].ttl: invalid duration "1d": expected a form like 300ms, 1m30s or 2h at line 2 column 28
+        mappings[0].ttl: invalid duration "-1s": it cannot be negative at line 2 column 28
+        mappings[0].ttl: a duration cannot be negative at line 2 column 28
+        mappings[0].scale: invalid type: string "much", expected f64 at line 2 column 30
+        mapping 1 (match "a"): summary_options on a rule for histograms
+        mapping 1 (match "a"): histogram_options on a rule for summaries
+        defaults: buckets must ascend, but 2 stands before 1
+        defaults: buckets must ascend, but 1 stands before 1
+        defaults: bucket NaN is not a finite number
+        defaults: quantile 99 is not between 0 and 1
+        defaults: error -1 of quantile 0.9 is not between 0 and 1
+        defaults: age_buckets 1000000 is above 100
+        mapping 1 (match "a.*"): initialize needs a match without wildcards
+        mapping 1 (match "a"): initialize needs a match without wildcards
+        mapping 1 (match "a"): initialize needs a name and labels without $
+        mapping 1 (match "a"): initialize on a rule which drops
+        mapping 1 (match "a"): initialize cannot be -1 here
+    "#]].assert_eq(&told);
+}
+
+#[test]
+fn old_keys_and_native_histograms_are_taken_with_a_warning() {
+    let text = "\
+defaults: {timer_type: histogram, buckets: [1], quantiles: [{quantile: 0.5, error: 0.1}]}
+mappings:
+- {match: a, name: m, timer_type: summary, quantiles: [{quantile: 0.5, error: 0.1}]}
+- {match: b, name: m, match_metric_type: timer, buckets: [1]}
+- {match: c, name: m, histogram_options: {native_histogram_bucket_factor: 1.1}}
+";
+    let mapping = Mapping::parse(text).expect("old, not wrong");
+    expect![[r#"
+        defaults: timer_type is old, write observer_type
+        defaults: buckets is old, write histogram_options.buckets
+        defaults: quantiles is old, write summary_options.quantiles
+        mapping 1 (match "a"): timer_type is old, write observer_type
+        mapping 1 (match "a"): quantiles is old, write summary_options.quantiles
+        mapping 2 (match "b"): match_metric_type: timer is old, write match_metric_type: observer
+        mapping 2 (match "b"): buckets is old, write histogram_options.buckets
+        mapping 3 (match "c"): native histograms are not exposed, only classic buckets"#]]
+    .assert_eq(&mapping.warnings().join("\n"));
+}
+
+#[test]
+fn an_empty_file_has_no_rules() {
+    for text in ["", "# nothing\n", "---\n", "mappings:\n", "defaults:\nmappings: []\n"] {
+        assert_eq!(Mapping::parse(text).expect("empty").rules_count(), 0, "{text:?}");
+    }
+}
+
+fn name(mapping: &Mapping, name: &str, kind: Kind) -> String {
+    match mapping.apply(name, kind, Labels::default()) {
+        Mapped::Drop => "dropped".to_owned(),
+        Mapped::Series { name, .. } => name,
+    }
+}
+
+#[test]
+fn kinds_globs_and_expressions_are_asked_in_order() {
+    let text = "\
+mappings:
+- {match: 'a\\..*', match_type: regex, name: expression}
+- {match: a.*, name: counters, match_metric_type: counter}
+- {match: a.*, name: second_counters, match_metric_type: counter}
+- {match: a.b, name: gauges, match_metric_type: gauge}
+- {match: '(?i)QUIET', match_type: regex, action: drop}
+";
+    let mapping = Mapping::parse(text).expect("good");
+    for (input, kind, expected) in [
+        ("a.b", Kind::Counter, "counters"),
+        ("a.b", Kind::Gauge, "gauges"),
+        ("a.c", Kind::Gauge, "expression"),
+        ("a.b.c", Kind::Counter, "expression"),
+        ("quiet", Kind::Observer, "dropped"),
+        ("b-c", Kind::Observer, "b_c"),
+    ] {
+        assert_eq!(name(&mapping, input, kind), expected, "{input} {kind:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn property_any_text_is_read_or_refused(
+        text in "(mappings|defaults)?:?[\n -]{0,3}([a-z_]{1,9}: ?[a-z0-9.*$\\[\\]{}'\"&-]{0,9}\n? ?){0,5}",
+    ) {
+        if let Err(error) = Mapping::parse(&text) {
+            prop_assert!(!error.to_string().contains('\n'));
+        }
+    }
+}

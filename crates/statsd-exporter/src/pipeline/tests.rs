@@ -1,1 +1,549 @@
-//! Tests.
+//! Datagrams in, the page out, without a socket. Most cases stand in `tests/cases/*.txt`; the
+//! first of them explains the form.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+    sync::Arc,
+};
+
+use expect_test::{expect, expect_file};
+use metrics_server::{Encoder, Families, Format, Page};
+use prometheus::Registry;
+use proptest::prelude::*;
+
+use super::{Limits, Mappings, Pipeline, Worker};
+use crate::{
+    expose,
+    line::Dialect,
+    mapping::Mapping,
+    series::{Store, Tick},
+    telemetry::{RESERVED_PREFIXES, Telemetry},
+};
+
+const LIMITS: Limits = Limits { labels_max: 64, line_bytes_max: 65_535, alias_bytes_max: 1 << 20 };
+
+/// A pipeline with one worker and a clock that is moved by hand.
+struct Exporter {
+    registry: Registry,
+    pipeline: Arc<Pipeline>,
+    worker: Worker,
+    now: Tick,
+}
+
+struct Shown(Arc<Pipeline>, Tick);
+
+impl Families for Shown {
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.store.names()
+    }
+
+    fn write(&self, name: &str, out: &mut Encoder<'_>) -> io::Result<()> {
+        expose::write(&self.0.store, name, self.1, out)
+    }
+}
+
+impl Exporter {
+    fn new(mapping: &str) -> Self {
+        Self::with(mapping, Dialect::default(), LIMITS, 1_000)
+    }
+
+    fn with(mapping: &str, dialect: Dialect, limits: Limits, series_max: u64) -> Self {
+        let registry = Registry::new();
+        let telemetry = Telemetry::register(&registry, true).expect("an empty registry");
+        let mut reserved: BTreeSet<String> =
+            ["process_start_time_seconds", "process_cpu_seconds_total"].map(str::to_owned).into();
+        reserved.extend(registry.gather().iter().map(|family| family.name().to_owned()));
+        let pipeline = Arc::new(Pipeline {
+            store: Store::new(series_max, reserved, RESERVED_PREFIXES),
+            mappings: Mappings::new(Mapping::parse(mapping).expect("a good mapping")),
+            telemetry,
+            dialect,
+            limits,
+        });
+        let now = Tick(1_000);
+        pipeline.start_mapping(now);
+        let worker = Worker::new(Arc::clone(&pipeline), None);
+        Self { registry, pipeline, worker, now }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        self.worker.begin(self.now);
+        self.worker.datagram(datagram, self.now);
+        self.worker.finish();
+    }
+
+    fn wait_ms(&mut self, ms: u64) {
+        self.now = Tick(self.now.0 + ms);
+        self.pipeline.store.retire_idle(self.now);
+    }
+
+    fn reload(&self, mapping: &str) {
+        let mapping = Mapping::parse(mapping).expect("a good mapping");
+        self.pipeline.replace_mapping(mapping, self.now);
+    }
+
+    fn page(&self) -> String {
+        self.pipeline.telemetry.read(&self.pipeline.store);
+        let mut page = Page::new();
+        page.gather(&self.registry);
+        let refused = page.seal();
+        assert_eq!(refused.first(), None, "own telemetry is whole");
+        let shown: Arc<dyn Families> = Arc::new(Shown(Arc::clone(&self.pipeline), self.now));
+        let mut text = Vec::new();
+        let encoder = Encoder::new(Format::Text, &mut text);
+        let refused = encoder.write_page(&page, &[shown], &[]).expect("memory");
+        assert_eq!(refused.first(), None, "no series takes a name of ours");
+        String::from_utf8(text).expect("a page is UTF-8")
+    }
+
+    /// The page without what the exporter tells about itself.
+    fn series(&self) -> String {
+        let own = |line: &&str| {
+            let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+            !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        };
+        joined(self.page().lines().filter(own))
+    }
+}
+
+fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// One case of a file in `tests/cases`.
+#[derive(Debug, Default)]
+struct Case {
+    title: String,
+    off: String,
+    mapping: String,
+    datagrams: Vec<Vec<u8>>,
+    shown: Vec<String>,
+    absent: Vec<String>,
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("# ") {
+            cases.push(Case { title: title.to_owned(), ..Case::default() });
+            continue;
+        }
+        let Some(case) = cases.last_mut() else { continue };
+        if let Some(off) = line.strip_prefix("off| ") {
+            off.clone_into(&mut case.off);
+        } else if let Some(yaml) = line.strip_prefix("yaml| ") {
+            case.mapping += yaml;
+            case.mapping.push('\n');
+        } else if let Some(shown) = line.strip_prefix("=> ") {
+            case.shown.push(shown.to_owned());
+        } else if let Some(absent) = line.strip_prefix("=! ") {
+            case.absent.push(absent.to_owned());
+        } else if !line.is_empty() {
+            case.datagrams.push(unescape(line));
+        }
+    }
+    cases
+}
+
+fn unescape(line: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = line.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let (value, behind) = match (byte, behind) {
+            (b'\\', []) => (None, behind),
+            (b'\\', [b'n', behind @ ..]) => (Some(b'\n'), behind),
+            (b'\\', [b'r', behind @ ..]) => (Some(b'\r'), behind),
+            (b'\\', [b'x', high, low, behind @ ..]) => {
+                let digits = [*high, *low];
+                let digits = std::str::from_utf8(&digits).expect("two digits");
+                (Some(u8::from_str_radix(digits, 16).expect("two digits")), behind)
+            }
+            (b'\\', [protected, behind @ ..]) => (Some(*protected), behind),
+            _ => (Some(byte), behind),
+        };
+        bytes.extend(value);
+        rest = behind;
+    }
+    bytes
+}
+
+/// Series of a page and their values.
+fn samples(page: &str) -> BTreeMap<&str, f64> {
+    let lines = page.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').expect("series and value");
+            (series, value.parse().expect("a number"))
+        })
+        .collect()
+}
+
+fn same(a: f64, b: f64) -> bool {
+    a.is_nan() && b.is_nan()
+        || a.total_cmp(&b).is_eq()
+        || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
+}
+
+fn check(case: &Case) -> Vec<String> {
+    let dialect = Dialect {
+        dogstatsd: !case.off.contains("dogstatsd"),
+        influxdb: !case.off.contains("influxdb"),
+        librato: !case.off.contains("librato"),
+        signalfx: !case.off.contains("signalfx"),
+    };
+    let mut exporter = Exporter::with(&case.mapping, dialect, LIMITS, 1_000);
+    for datagram in &case.datagrams {
+        exporter.send(datagram);
+    }
+    let page = exporter.page();
+    let samples = samples(&page);
+    let mut wrong = Vec::new();
+    for shown in &case.shown {
+        let found = if shown.starts_with('#') {
+            page.lines().any(|line| line == shown)
+        } else {
+            let (series, value) = shown.rsplit_once(' ').expect("series and value");
+            let value: f64 = value.parse().expect("a number");
+            samples.get(series).is_some_and(|found| same(*found, value))
+        };
+        if !found {
+            wrong.push(format!("missing {shown}"));
+        }
+    }
+    for absent in &case.absent {
+        let begins = |series: &&&str| {
+            let rest = series.strip_prefix(absent.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['{', '_']))
+        };
+        wrong.extend(samples.keys().find(begins).map(|found| format!("there is {found}")));
+    }
+    wrong
+}
+
+/// Runs the cases of a file and says how many there were.
+fn check_file(name: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
+    let text = fs::read_to_string(path).expect("a file of cases");
+    let cases = cases(&text);
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|case| (case, check(case)))
+        .filter(|(_, wrong)| !wrong.is_empty())
+        .map(|(case, wrong)| format!("{}: {}", case.title, wrong.join(", ")))
+        .collect();
+    assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
+    cases.len()
+}
+
+#[test]
+fn lines_mean_what_they_mean_to_statsd_exporter() {
+    assert!(check_file("lines.txt") > 80);
+}
+
+#[test]
+fn ways_of_writing_tags_can_be_switched_off() {
+    assert!(check_file("dialects.txt") > 5);
+}
+
+#[test]
+fn rules_do_what_they_do_in_statsd_exporter() {
+    assert!(check_file("mapping.txt") > 30);
+}
+
+#[test]
+fn observations_are_kept_as_rules_say() {
+    assert!(check_file("observers.txt") > 5);
+}
+
+#[test]
+fn a_name_has_one_type() {
+    assert!(check_file("conflicts.txt") > 10);
+}
+
+#[test]
+fn hostile_input_leaves_the_page_whole() {
+    assert!(check_file("hostile.txt") > 10);
+}
+
+#[test]
+fn what_statsd_exporter_loses_is_kept() {
+    assert!(check_file("repaired.txt") > 10);
+}
+
+#[test]
+fn the_page_is_sorted_as_go_sorts_it() {
+    let mut exporter = Exporter::new("defaults: {observer_type: histogram}");
+    exporter.send(b"b:1|c|#x:2\nb:1|c|#x:10\nb:1|c|#a:1,x:0\nb:1|c\na:7|g\nc:0.2|h|@0.5");
+    expect![[r#"
+        # HELP a Metric autogenerated by statsd_exporter.
+        # TYPE a gauge
+        a 7
+        # HELP b Metric autogenerated by statsd_exporter.
+        # TYPE b counter
+        b 1
+        b{x="10"} 1
+        b{x="2"} 1
+        b{a="1",x="0"} 1
+        # HELP c Metric autogenerated by statsd_exporter.
+        # TYPE c histogram
+        c_bucket{le="0.005"} 0
+        c_bucket{le="0.01"} 0
+        c_bucket{le="0.025"} 0
+        c_bucket{le="0.05"} 0
+        c_bucket{le="0.1"} 0
+        c_bucket{le="0.25"} 2
+        c_bucket{le="0.5"} 2
+        c_bucket{le="1"} 2
+        c_bucket{le="2.5"} 2
+        c_bucket{le="5"} 2
+        c_bucket{le="10"} 2
+        c_bucket{le="+Inf"} 2
+        c_sum 0.4
+        c_count 2
+    "#]]
+    .assert_eq(&exporter.series());
+}
+
+#[test]
+fn own_metrics_are_those_of_statsd_exporter() {
+    let mut exporter = Exporter::new("mappings: [{match: d, action: drop}]");
+    exporter.send(b"a:1|c\na:1|g\na:x|c\na:-1|c\nb:1|g|#a:b,c\nc:1|ms\nd:1|c");
+    exporter.send(b"a:1|c\nd:1|c");
+    let page = exporter.page();
+    let own = joined(
+        page.lines()
+            .filter(|line| line.contains("statsd_exporter_") || line.contains("statsd_metric"))
+            .filter(|line| !line.ends_with("Metric autogenerated by statsd_exporter.")),
+    );
+    expect_file!["../../tests/golden/own_metrics.prom"].assert_eq(&own);
+}
+
+#[test]
+fn a_quiet_exporter_shows_what_is_not_lazy() {
+    let page = Exporter::new("").page();
+    let names: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+    expect![[r#"
+        statsd_exporter_event_queue_flushed_total 0
+        statsd_exporter_events_unmapped_total 0
+        statsd_exporter_lines_total 0
+        statsd_exporter_loaded_mappings 0
+        statsd_exporter_metrics_current{type="counter"} 0
+        statsd_exporter_metrics_current{type="gauge"} 0
+        statsd_exporter_metrics_current{type="histogram"} 0
+        statsd_exporter_metrics_current{type="summary"} 0
+        statsd_exporter_samples_total 0
+        statsd_exporter_tag_errors_total 0
+        statsd_exporter_tags_total 0
+        statsd_exporter_tcp_connection_errors_total 0
+        statsd_exporter_tcp_connections_total 0
+        statsd_exporter_tcp_too_long_lines_total 0
+        statsd_exporter_udp_packet_drops_total 0
+        statsd_exporter_udp_packets_total 0
+        statsd_exporter_unixgram_packets_total 0
+        statsd_metric_mapper_cache_gets_total 0
+        statsd_metric_mapper_cache_hits_total 0
+        statsd_metric_mapper_cache_length 0"#]]
+    .assert_eq(&names.join("\n"));
+}
+
+#[test]
+fn series_expire_after_their_own_time_to_live() {
+    let mut exporter = Exporter::new(
+        "defaults: {ttl: 1s}\nmappings: [{match: b.*, name: b, ttl: 3s}, {match: z, name: z, initialize: 0}]",
+    );
+    exporter.send(b"a:200|g\nb.x:42000|ms\nz:1|c");
+    exporter.wait_ms(900);
+    exporter.send(b"a:+1|g");
+    exporter.wait_ms(900);
+    assert!(exporter.series().contains("\na 201\n"), "an update renews");
+    exporter.wait_ms(200);
+    let series = exporter.series();
+    assert!(!series.contains("\na 201\n") && series.contains("b_sum 42"), "{series}");
+    exporter.wait_ms(1_100);
+    expect![[r"
+        # HELP z Metric autogenerated by statsd_exporter.
+        # TYPE z counter
+        z 1
+    "]]
+    .assert_eq(&exporter.series());
+
+    exporter.send(b"a:+5|g\na:+5|g\nb.x:1|c");
+    let page = exporter.page();
+    assert!(page.contains("\na 10\n"), "a returning series starts from zero");
+    assert!(page.contains(r#"conflict_total{metric_name="b",type="counter"} 1"#), "{page}");
+    assert!(page.contains("statsd_exporter_metrics_current{type=\"gauge\"} 1\n"), "{page}");
+}
+
+#[test]
+fn new_rules_apply_to_known_names_and_old_series_stay() {
+    let mut exporter = Exporter::new("mappings: [{match: a, name: m1, help: old}]");
+    exporter.send(b"a:1|c\nc:1|c");
+    exporter.reload("mappings: [{match: a, name: m2}, {match: b, name: m3, initialize: 0}]");
+    exporter.send(b"a:1|c\na:1|c\nc:1|c");
+    expect![[r"
+        # HELP c Metric autogenerated by statsd_exporter.
+        # TYPE c counter
+        c 2
+        # HELP m1 old
+        # TYPE m1 counter
+        m1 1
+        # HELP m2 Metric autogenerated by statsd_exporter.
+        # TYPE m2 counter
+        m2 2
+        # HELP m3 Metric autogenerated by statsd_exporter.
+        # TYPE m3 counter
+        m3 0
+    "]]
+    .assert_eq(&exporter.series());
+    exporter.send(b"b:3|c");
+    exporter.reload("mappings: [{match: b, name: m3, initialize: 0}]");
+    assert!(exporter.series().contains("\nm3 3\n"), "a reload sets nothing back");
+}
+
+#[test]
+fn limits_refuse_and_count() {
+    let limits = Limits { labels_max: 1, line_bytes_max: 20, alias_bytes_max: 1 << 20 };
+    let mut exporter = Exporter::with("", Dialect::default(), limits, 2);
+    exporter.send(b"a:1|c\nb:1|c|#x:1\nc:1|c|#x:1\na:1|c\nd:1|h");
+    exporter.send(b"a:1|c|#x:1,y:2\na_name_far_too_long:1|c");
+    let page = exporter.page();
+    assert!(page.contains("\na 2\n") && page.contains("\nb{x=\"1\"} 1\n"), "{page}");
+    assert!(!page.contains("\nc{") && !page.contains("\nd_"), "{page}");
+    for (limit, count) in [("series", 2), ("labels", 1), ("line_length", 1)] {
+        let line = format!("statsd_exporter_limit_refusals_total{{limit=\"{limit}\"}} {count}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+}
+
+#[test]
+fn room_comes_back_when_series_expire() {
+    let mut exporter = Exporter::with("defaults: {ttl: 1s}", Dialect::default(), LIMITS, 2);
+    exporter.send(b"a:1|c\nb:1|c\nc:1|c");
+    exporter.wait_ms(2_000);
+    exporter.send(b"c:2|c\nd:2|c\ne:2|c");
+    expect![[r"
+        # HELP c Metric autogenerated by statsd_exporter.
+        # TYPE c counter
+        c 2
+        # HELP d Metric autogenerated by statsd_exporter.
+        # TYPE d counter
+        d 2
+    "]]
+    .assert_eq(&exporter.series());
+}
+
+#[test]
+fn a_small_alias_table_forgets_but_loses_nothing() {
+    let limits = Limits { alias_bytes_max: 300, ..LIMITS };
+    let mut exporter = Exporter::with("", Dialect::default(), limits, 1_000);
+    for _ in 0..3 {
+        exporter.send(b"a:1|c\nb:1|c\nc:1|c\nd:1|c");
+    }
+    let series = exporter.series();
+    for name in ["a", "b", "c", "d"] {
+        assert!(series.contains(&format!("\n{name} 3\n")), "{series}");
+    }
+}
+
+#[test]
+fn conflicts_are_kept_apart_up_to_a_bound() {
+    let mut exporter = Exporter::new("");
+    for name in 0..1_100 {
+        exporter.send(format!("statsd_exporter_{name}:1|c").as_bytes());
+    }
+    let page = exporter.page();
+    assert_eq!(page.matches("statsd_exporter_events_conflict_total{").count(), 1_001);
+    assert!(page.contains(r#"conflict_total{metric_name="_other",type="counter"} 100"#));
+}
+
+/// What a real Airflow 3.3.2 sends, in both of its forms, through the rules of the lakehouse.
+#[test]
+fn airflow_becomes_the_metrics_of_the_lakehouse() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules = root.join("../../deploy/statsd/lakehouse.yml");
+    let rules = fs::read_to_string(rules).expect("the mapping of the lakehouse");
+    for (fixture, golden) in [
+        ("airflow-plain.txt", expect_file!["../../tests/golden/airflow-plain.prom"]),
+        ("airflow-influx.txt", expect_file!["../../tests/golden/airflow-influx.prom"]),
+    ] {
+        let mut exporter = Exporter::new(&rules);
+        let lines = fs::read(root.join("tests/fixtures").join(fixture)).expect("a fixture");
+        exporter.send(&lines);
+        let page = exporter.page();
+        assert!(!page.contains("statsd_exporter_sample_errors_total{"), "{page}");
+        assert!(page.contains("statsd_exporter_tag_errors_total 0\n"), "{page}");
+        golden.assert_eq(&exporter.series());
+    }
+}
+
+fn hostile_datagram() -> impl Strategy<Value = Vec<u8>> {
+    let reserved = prop::sample::select(vec![
+        "statsd_exporter_lines_total:1|c",
+        "process_start_time_seconds:1|g",
+        "a:1|h|#le:1,quantile:2,__name__:x",
+        "a_sum:1|g",
+        "a_count:1|c",
+        "a_bucket:1|ms",
+        "a:1|c",
+        "[x=y]:1|c",
+        "]x[:1|c",
+        ",:1|g",
+    ]);
+    prop_oneof![
+        reserved.prop_map(|line| line.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 0..80),
+        "[a_.:|#,\\[\\]=@cghmsdT+\\-0-9NaIif\n]{0,60}".prop_map(String::into_bytes),
+        "[ab]{0,2}([#,]?[a-c_]{0,2}=[a-c]{0,2}){0,3}:[-+]?[0-9]{1,3}(:[0-9])?\\|(c|g|ms|h|d|s)(\\|@-?0?[0-9.]{1,3})?(\\|#[a-c_]{0,3}:[a-c]{0,2}(,[a-c_]{0,3}:?[a-c]?){0,3})?(\\|(c:?[a-z]?|T1|e:x|card:low))?"
+            .prop_map(String::into_bytes),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn property_no_datagram_breaks_the_page(
+        datagrams in prop::collection::vec(hostile_datagram(), 1..40),
+        histogram: bool,
+    ) {
+        let mapping = if histogram { "defaults: {observer_type: histogram, ttl: 1s}" } else { "" };
+        let mut exporter = Exporter::new(mapping);
+        for datagram in &datagrams {
+            exporter.send(datagram);
+            exporter.wait_ms(100);
+        }
+        let page = exporter.page();
+        let mut seen = BTreeSet::new();
+        let mut typed = BTreeSet::new();
+        for line in page.lines() {
+            if let Some(family) = line.strip_prefix("# TYPE ") {
+                prop_assert!(typed.insert(family.split(' ').next()), "{} twice", line);
+            } else if !line.starts_with('#') {
+                let (series, value) = line.rsplit_once(' ').expect("series and value");
+                prop_assert!(value.parse::<f64>().is_ok(), "{}", line);
+                prop_assert!(seen.insert(series), "{} twice", series);
+            }
+        }
+    }
+
+    /// The table of aliases is an optimisation: without it the page is the same.
+    #[test]
+    fn property_aliases_change_nothing(
+        datagrams in prop::collection::vec(hostile_datagram(), 1..40),
+    ) {
+        let forgetful = Limits { alias_bytes_max: 0, ..LIMITS };
+        let mut with = Exporter::new("");
+        let mut without = Exporter::with("", Dialect::default(), forgetful, 1_000);
+        for datagram in datagrams.iter().chain(&datagrams) {
+            with.send(datagram);
+            without.send(datagram);
+        }
+        let page = |exporter: &Exporter| -> String {
+            let page = exporter.page();
+            joined(page.lines().filter(|line| !line.contains("_cache_")))
+        };
+        prop_assert_eq!(page(&with), page(&without));
+    }
+}

@@ -114,7 +114,7 @@ impl Family {
             }
             (all, state.version)
         };
-        all.sort_unstable_by(|a, b| a.labels().cmp(b.labels()));
+        all.sort_by_cached_key(|series| page_key(series.labels()));
         let page: Arc<[Arc<Series>]> = all.into();
         let mut state = lock(&self.state);
         if version > state.page_version {
@@ -147,5 +147,75 @@ impl Family {
 
     pub(super) fn is_empty(&self) -> bool {
         lock(&self.state).index.is_empty()
+    }
+}
+
+/// Bytes which are ordered as [`LabelBlock`]s are: by the number of labels, then by value and value,
+/// then by everything. Comparing blocks themselves reads them anew each time, which made the first
+/// page of 100,000 series take seconds.
+fn page_key(labels: &LabelBlock) -> Vec<u8> {
+    let text = labels.as_str();
+    let mut key = vec![0; size_of::<u32>()];
+    key.reserve(2 * text.len());
+    let mut count = 0_u32;
+    let mut rest = text;
+    while let Some((_name, behind)) = rest.split_once("=\"") {
+        count += 1;
+        rest = push_value(behind, &mut key);
+    }
+    key[..size_of::<u32>()].copy_from_slice(&count.to_be_bytes());
+    key.extend_from_slice(text.as_bytes());
+    key
+}
+
+/// Adds a value as it was before it was escaped, so that a shorter value comes before those which
+/// begin with it; returns what is behind its quote.
+fn push_value<'t>(escaped: &'t str, key: &mut Vec<u8>) -> &'t str {
+    let mut characters = escaped.char_indices();
+    let mut end = escaped.len();
+    while let Some((at, character)) = characters.next() {
+        let raw = match character {
+            '"' => {
+                end = at + 1;
+                break;
+            }
+            '\\' => match characters.next() {
+                Some((_, 'n')) => '\n',
+                Some((_, other)) => other,
+                None => break,
+            },
+            other => other,
+        };
+        key.extend_from_slice(raw.encode_utf8(&mut [0; 4]).as_bytes());
+        if raw == '\0' {
+            key.push(u8::MAX);
+        }
+    }
+    key.extend_from_slice(&[0, 0]);
+    escaped.get(end..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_server::LabelBlock;
+    use proptest::prelude::*;
+
+    use super::page_key;
+
+    fn block() -> impl Strategy<Value = LabelBlock> {
+        let value = "[ab\"\\\\\n\0=,é]{0,4}";
+        prop::collection::btree_map("[a-c]", value, 0..4).prop_map(|labels| {
+            let pairs: Vec<_> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            LabelBlock::new(&pairs).expect("valid names")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn property_keys_are_ordered_as_blocks_are(a in block(), b in block()) {
+            prop_assert_eq!(page_key(&a).cmp(&page_key(&b)), a.cmp(&b));
+        }
     }
 }

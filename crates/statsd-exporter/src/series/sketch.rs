@@ -39,6 +39,12 @@ impl Sketch {
         self.count == 0
     }
 
+    /// How many values are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Adds values with their weights, ascending.
     pub(super) fn merge(&mut self, sorted: &[(f64, u32)], targets: &[Target]) {
         let mut merged = Vec::with_capacity(self.kept.len() + sorted.len());
@@ -74,7 +80,7 @@ impl Sketch {
             let rank_before = rank.saturating_sub(weight);
             let gap = weight + larger.merged + larger.slack;
             let smallest = self.kept.is_empty();
-            if !smallest && gap as f64 <= allowed(rank_before as f64, self.count as f64, targets) {
+            if !smallest && gap as f64 <= allowed(rank_before, gap, self.count, targets) {
                 larger.merged += weight;
             } else {
                 stay.push(larger);
@@ -112,15 +118,19 @@ impl Sketch {
     }
 }
 
-/// How much weight may hide between two values at this rank without breaking a promise.
-fn allowed(rank: f64, count: f64, targets: &[Target]) -> f64 {
+/// How much weight may hide between two values, `gap` ranks apart from `rank` on, without breaking
+/// a promise: twice the promised error at a target, and more with the distance from it.
+fn allowed(rank: u64, gap: u64, count: u64, targets: &[Target]) -> f64 {
+    let (lower, upper, count) = (rank as f64, (rank + gap) as f64, count as f64);
     let one = |target: &Target| {
         let error = target.error.max(ERROR_MIN);
         let at = target.quantile * count;
-        if rank >= at {
-            2.0 * error * rank / target.quantile
+        if lower >= at && at > 0.0 {
+            2.0 * error * lower / target.quantile
+        } else if upper <= at && at < count {
+            2.0 * error * (count - upper) / (1.0 - target.quantile)
         } else {
-            2.0 * error * (count - rank) / (1.0 - target.quantile)
+            2.0 * error * count
         }
     };
     targets.iter().map(one).fold(f64::INFINITY, f64::min)

@@ -3,7 +3,7 @@
 use super::Snapshot;
 use crate::out::{Metric, Out};
 
-const INSTANCE: Metric = Metric::gauge("instance_info", "Information about the Redis instance");
+const INSTANCE: Metric = Metric::plain("instance_info");
 const SERVER: Metric =
     Metric::gauge("server_info", "Name, mode and availability zone of a server that tells them");
 

@@ -63,14 +63,17 @@ const SETTINGS: [(&str, Metric, f64); 6] = [
     ),
     (
         "config-epoch",
-        Metric::gauge("sentinel_master_config_epoch", "The current config-epoch for each master"),
+        Metric::gauge(
+            "sentinel_master_config_epoch",
+            "The configuration epoch of the master (increments on each failover)",
+        ),
         1.0,
     ),
     (
         "last-ok-ping-reply",
         Metric::gauge(
             "sentinel_master_last_ok_ping_reply_seconds",
-            "Time since the last good answer of each master to a ping, in seconds",
+            "Elapsed time in seconds since the last successful ping reply from the master",
         ),
         1e3,
     ),

@@ -77,6 +77,7 @@ async fn serve(
     table: Arc<BTreeMap<String, Reply>>,
     seen: Arc<Mutex<Vec<String>>>,
 ) {
+    stream.set_nodelay(true).expect("a TCP socket");
     let mut stream = BufReader::new(stream);
     while let Some(words) = read_command(&mut stream).await {
         let command = words.join(" ");

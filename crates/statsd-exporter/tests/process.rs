@@ -1,0 +1,391 @@
+//! The program as a process: sockets, signals, exit codes, the HTTP side.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream, UdpSocket},
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Long enough for a busy machine; nothing waits that long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running exporter on ports of its own.
+struct Exporter {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    http: SocketAddr,
+    udp: Option<SocketAddr>,
+    tcp: Option<SocketAddr>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has a clock of its own")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-exporter"));
+    command
+        .arg("--web.listen-address=127.0.0.1:0")
+        .arg("--statsd.listen-udp=127.0.0.1:0")
+        .arg("--statsd.listen-tcp=127.0.0.1:0")
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Exporter {
+    /// Starts it and waits until it says where it serves.
+    fn start(flags: &[&str]) -> Self {
+        let mut child = command(flags).spawn().expect("the binary");
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let (mut udp, mut tcp) = (None, None);
+        let http = loop {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).expect("a log line") > 0, "it ended");
+            let address = line.split("address=").nth(1);
+            let address = address
+                .and_then(|rest| rest.split_whitespace().next()?.trim_matches('"').parse().ok());
+            if line.contains("over UDP") {
+                udp = address;
+            } else if line.contains("over TCP") {
+                tcp = address;
+            } else if line.contains("Listening on") {
+                break address.expect("an address");
+            }
+        };
+        Self { child, stderr, http, udp, tcp }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.request("GET", path)
+    }
+
+    fn request(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.http).expect("the HTTP side");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status"), answer)
+    }
+
+    /// Scrapes until the page has all `lines`.
+    fn shows(&self, lines: &[&str]) {
+        let start = now();
+        loop {
+            let (status, page) = self.get("/metrics");
+            assert_eq!(status, 200, "{page}");
+            let missing: Vec<_> =
+                lines.iter().filter(|line| !page.lines().any(|found| found == **line)).collect();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "missing {missing:?} in {page}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn send_udp(&self, datagram: &[u8]) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.send_to(datagram, self.udp.expect("a UDP listener")).expect("loopback");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; returns status, the rest of its log, and how long it took.
+    fn end(mut self) -> (ExitStatus, String, Duration) {
+        let start = now();
+        let mut log = String::new();
+        self.stderr.read_to_string(&mut log).expect("a log");
+        let status = self.child.wait().expect("our child");
+        (status, log, start.elapsed())
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // It may have ended by itself; both outcomes are fine here.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs to its end: exit code and standard error.
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().expect("the binary");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+fn file(directory: &TempDir, name: &str, text: &str) -> String {
+    let path = directory.path().join(name);
+    fs::write(&path, text).expect("a temporary file");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn every_listener_leads_to_the_page() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("statsd.sock");
+    let path = path.to_str().expect("UTF-8");
+    let exporter = Exporter::start(&[
+        &format!("--statsd.listen-unixgram={path}"),
+        "--statsd.unixsocket-mode=700",
+        "--statsd.max-tcp-line-length=20",
+    ]);
+    exporter.send_udp(b"udp:1|c\nudp:2|c");
+    let unix = UnixDatagram::unbound().expect("a socket");
+    unix.send_to(b"unix:3|c", path).expect("the socket");
+    let mode = fs::metadata(path).expect("a socket file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    stream.write_all(b"tcp:1|").expect("a half line");
+    stream.flush().expect("a half line");
+    stream
+        .write_all(b"c\r\nthis.line.is.longer.than.twenty:1|c\ntcp:2|c\n\ntcp:4|c")
+        .expect("lines");
+    drop(stream);
+    exporter.shows(&[
+        "udp 3",
+        "unix 3",
+        "tcp 7",
+        "statsd_exporter_udp_packets_total 1",
+        "statsd_exporter_unixgram_packets_total 1",
+        "statsd_exporter_tcp_connections_total 1",
+        "statsd_exporter_tcp_too_long_lines_total 1",
+        "statsd_exporter_lines_total 7",
+    ]);
+    exporter.signal("TERM");
+    let (status, _log, took) = exporter.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(!Path::new(path).exists(), "the socket's file is gone");
+}
+
+#[test]
+fn health_metrics_and_lifecycle_answer() {
+    let exporter = Exporter::start(&["--web.enable-lifecycle"]);
+    for (method, path, status, end) in [
+        ("GET", "/-/healthy", 200, "Statsd Exporter is Healthy.\n"),
+        ("GET", "/-/ready", 200, "Statsd Exporter is Ready.\n"),
+        ("GET", "/health/live", 200, "ok\n"),
+        ("GET", "/-/reload", 200, "\r\n\r\n"),
+        ("POST", "/-/reload", 200, "Requesting reload"),
+        ("GET", "/debug/pprof/", 404, "404 page not found\n"),
+        ("GET", "/-/quit", 200, "\r\n\r\n"),
+    ] {
+        let (found, answer) = exporter.request(method, path);
+        assert_eq!(found, status, "{path}");
+        assert!(answer.ends_with(end), "{path}: {answer}");
+    }
+    exporter.shows(&["promhttp_metric_handler_requests_in_flight 1"]);
+    let (_status, page) = exporter.get("/metrics");
+    for name in ["statsd_exporter_build_info{", "process_cpu_seconds_total ", "process_open_fds "] {
+        assert!(page.contains(&format!("\n{name}")), "{name}");
+    }
+    let (status, answer) = exporter.request("PUT", "/-/quit");
+    assert_eq!(status, 200);
+    assert!(answer.ends_with("Requesting termination... Goodbye!"));
+    assert_eq!(exporter.end().0.code(), Some(0));
+}
+
+#[test]
+fn without_lifecycle_there_are_no_such_routes() {
+    let exporter = Exporter::start(&[]);
+    assert_eq!(exporter.request("POST", "/-/reload").0, 404);
+    assert_eq!(exporter.request("POST", "/-/quit").0, 404);
+}
+
+#[test]
+fn a_hangup_reads_the_mapping_again() {
+    let directory = TempDir::new().expect("a directory");
+    let path = file(&directory, "m.yml", "mappings: [{match: a, name: m1}]");
+    let exporter =
+        Exporter::start(&[&format!("--statsd.mapping-config={path}"), "--web.enable-lifecycle"]);
+    exporter.send_udp(b"a:1|c");
+    exporter.shows(&["m1 1", "statsd_exporter_loaded_mappings 1"]);
+    file(
+        &directory,
+        "m.yml",
+        "mappings: [{match: a, name: m2}, {match: b, name: m3, initialize: 0}]",
+    );
+    exporter.signal("HUP");
+    exporter.shows(&["statsd_exporter_config_reloads_total{outcome=\"success\"} 1", "m3 0"]);
+    exporter.send_udp(b"a:1|c");
+    exporter.shows(&["m1 1", "m2 1"]);
+    file(&directory, "m.yml", "mappings: [{match: a, name: 0bad}]");
+    let (status, answer) = exporter.request("POST", "/-/reload");
+    assert_eq!(status, 500);
+    assert!(answer.contains("name \"0bad\" is not a metric name"), "{answer}");
+    exporter.send_udp(b"a:1|c");
+    exporter.shows(&["m2 2", "statsd_exporter_config_reloads_total{outcome=\"failure\"} 1"]);
+}
+
+#[test]
+fn what_cannot_work_is_one_line_and_status_one() {
+    let directory = TempDir::new().expect("a directory");
+    let bad = file(&directory, "bad.yml", "mappings:\n- {match: a, name: a-b}\n");
+    let taken_udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let taken_udp = taken_udp.local_addr().map(|address| (taken_udp, address)).expect("bound");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let taken_tcp = taken.local_addr().expect("bound");
+    let existing = file(&directory, "existing.sock", "");
+    for (flag, expected) in [
+        (format!("--statsd.mapping-config={bad}"), "name \\\"a-b\\\" is not a metric name"),
+        ("--statsd.mapping-config=/nowhere/m.yml".into(), "cannot load mapping /nowhere/m.yml"),
+        ("--statsd.listen-udp=nowhere".into(), "cannot listen on UDP nowhere"),
+        ("--statsd.listen-udp=127.0.0.1:99999".into(), "cannot listen on UDP 127.0.0.1:99999"),
+        (format!("--statsd.listen-udp={}", taken_udp.1), "in use"),
+        (format!("--statsd.listen-tcp={taken_tcp}"), "in use"),
+        (format!("--web.listen-address={taken_tcp}"), "in use"),
+        (format!("--statsd.listen-unixgram={existing}"), "cannot listen on unixgram"),
+        ("--statsd.relay.address=nowhere".into(), "cannot relay to nowhere"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-exporter"));
+        let other = [
+            ("--web.listen-address", "127.0.0.1:0"),
+            ("--statsd.listen-udp", "127.0.0.1:0"),
+            ("--statsd.listen-tcp", "127.0.0.1:0"),
+        ];
+        for (name, value) in other.iter().filter(|(name, _)| !flag.starts_with(name)) {
+            command.arg(format!("{name}={value}"));
+        }
+        let (code, log) = run(command.arg("--log.level=error").arg(&flag));
+        assert_eq!(code, Some(1), "{flag}: {log}");
+        assert_eq!(log.lines().count(), 1, "{flag}: {log}");
+        assert!(log.contains(expected), "{flag}: {log}");
+    }
+    assert!(Path::new(&existing).exists(), "somebody else's file stays");
+}
+
+#[test]
+fn wrong_flags_are_one_line_and_status_one() {
+    for (flags, expected) in [
+        (&["--no-such-flag"][..], "--no-such-flag"),
+        (&["--statsd.cache-size=-1"], "statsd.cache-size"),
+        (&["--statsd.cache-type=mru"], "mru"),
+        (&["--statsd.listen-udp=", "--statsd.listen-tcp="], "at least one"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-exporter"));
+        let (code, log) = run(command.arg("--log.level=error").args(flags));
+        assert_eq!(code, Some(1), "{flags:?}: {log}");
+        assert_eq!(log.lines().count(), 1, "{flags:?}: {log}");
+        assert!(log.contains(expected), "{flags:?}: {log}");
+    }
+}
+
+#[test]
+fn a_mapping_can_be_checked_without_a_listener() {
+    let directory = TempDir::new().expect("a directory");
+    let good = file(&directory, "good.yml", "mappings: [{match: a, name: m}]");
+    let bad = file(&directory, "bad.yml", "mappings: [{match: a, colour: red}]");
+    for (path, expected) in [(good, 0), (bad, 1)] {
+        let flags = ["--check-config", &format!("--statsd.mapping-config={path}")];
+        assert_eq!(run(&mut command(&flags)).0, Some(expected));
+    }
+}
+
+#[test]
+fn every_flag_of_statsd_exporter_is_taken() {
+    let exporter = Exporter::start(&[
+        "--web.telemetry-path=/stats",
+        "--statsd.cache-size=0",
+        "--statsd.cache-type",
+        "random",
+        "--statsd.event-queue-size=1",
+        "--statsd.event-flush-threshold=1",
+        "--statsd.event-flush-interval=10ms",
+        "--statsd.udp-packet-queue-size=1",
+        "--statsd.read-buffer=65536",
+        "--debug.dump-fsm=/nowhere/fsm.dot",
+        "--no-check-config",
+        "--no-statsd.parse-dogstatsd-tags",
+        "--no-statsd.parse-influxdb-tags",
+        "--no-statsd.parse-librato-tags",
+        "--no-statsd.parse-signalfx-tags",
+        "--statsd.relay.packet-length=1000",
+        "--log.level=info",
+        "--log.format=logfmt",
+    ]);
+    let (status, page) = exporter.get("/stats");
+    assert_eq!(status, 200);
+    assert!(!page.contains("statsd_metric_mapper_cache"), "no cache, no metrics of it");
+}
+
+#[test]
+fn the_relay_joins_lines_and_never_waits() {
+    let target = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    target.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let address = target.local_addr().expect("bound");
+    let exporter = Exporter::start(&[
+        &format!("--statsd.relay.address={address}"),
+        "--statsd.relay.packet-length=30",
+    ]);
+    exporter.send_udp(b"a.line.which.is.far.too.long:1|c\nfoo:1|c|#t:v\nnot a line\n\nlast:1|c");
+    let mut packets = Vec::new();
+    let mut buffer = [0; 100];
+    for _ in 0..2 {
+        let length = target.recv(&mut buffer).expect("a packet");
+        packets.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+    }
+    assert_eq!(packets, ["foo:1|c|#t:v\nnot a line\n", "last:1|c\n"]);
+    let count = |name: &str, value: u32| {
+        format!("statsd_exporter_relay_{name}_total{{target=\"{address}\"}} {value}")
+    };
+    let lines = [count("packets", 2), count("lines_relayed", 3), count("long_lines", 1)];
+    exporter.shows(&lines.each_ref().map(String::as_str));
+}
+
+#[test]
+fn tcp_connections_are_bounded() {
+    let exporter = Exporter::start(&["--statsd.max-tcp-connections=2"]);
+    let address = exporter.tcp.expect("a listener");
+    let mut streams: Vec<TcpStream> =
+        (0..2).map(|_| TcpStream::connect(address).expect("TCP")).collect();
+    exporter.shows(&["statsd_exporter_tcp_connections_total 2"]);
+    let mut refused = TcpStream::connect(address).expect("TCP");
+    refused.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut byte = [0];
+    assert!(matches!(refused.read(&mut byte), Ok(0) | Err(_)), "it is closed");
+    streams[0].write_all(b"still:1|c\n").expect("the connection");
+    exporter
+        .shows(&["still 1", "statsd_exporter_limit_refusals_total{limit=\"tcp_connections\"} 1"]);
+}
+
+/// Random bytes on the ports, then everything still works.
+#[test]
+fn garbage_is_counted_and_nothing_else() {
+    let exporter = Exporter::start(&[]);
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut datagram = [0_u8; 200];
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    for _ in 0..500 {
+        for byte in &mut datagram {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            *byte = state.to_le_bytes()[0];
+        }
+        exporter.send_udp(&datagram);
+        stream.write_all(&datagram).expect("TCP");
+    }
+    drop(stream);
+    exporter.send_udp(b"ok:1|c");
+    exporter.shows(&["ok 1"]);
+    assert_eq!(exporter.get("/health/live").0, 200);
+}
