@@ -115,7 +115,7 @@ fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "the process starts its clock")]
 async fn serve(args: Args) -> std::io::Result<()> {
     let telemetry = Telemetry::new(INFO.name).map_err(std::io::Error::other)?;
-    let bound = http::bind(&args.web.listen_address).await?;
+    let bound = http::bind(&args.web).await?;
     let (stop, shutdown) = Shutdown::new();
     stop.request_on_signal()?;
     Server::new(&INFO, &args.web, telemetry, Health::new(Instant::now()))

@@ -10,13 +10,44 @@ mod layers;
 pub use dialect::Dialect;
 pub use layers::{ArgsError, parse};
 
+/// Below 8 KiB a browser's cookies for the host may not fit; above 1 MiB it is no limit any more.
+const HEADER_BYTES_RANGE: std::ops::RangeInclusive<i64> = 8_192..=1_048_576;
+
 /// `--web.*`: where and how metrics are served.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Web")]
 pub struct WebArgs {
-    /// Address to serve metrics on; may be given several times. The exporter sets the default.
+    /// Address to serve metrics on; may be given several times: `:9100`, `127.0.0.1:9100`,
+    /// `[::1]:9100`, `unix:///run/exporter.sock`. The exporter sets the default.
     #[arg(id = "web.listen-address", long, value_name = "ADDRESS", action = clap::ArgAction::Append)]
     pub listen_address: Vec<String>,
+
+    /// Serve on the sockets which systemd opened instead of opening any.
+    #[arg(id = "web.systemd-socket", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = clap::ArgAction::Set)]
+    pub systemd_socket: bool,
+
+    /// File in the form of exporter-toolkit that switches on TLS, client certificates, passwords,
+    /// headers or a rate limit. It is read again when it changes.
+    #[arg(id = "web.config.file", long, value_name = "FILE", default_value = "")]
+    pub config_file: String,
+
+    /// URL under which browsers reach the exporter, for example behind a proxy. Its path is the
+    /// default of --web.route-prefix.
+    #[arg(id = "web.external-url", long, value_name = "URL", default_value = "",
+          value_parser = parse_external_url)]
+    pub external_url: String,
+
+    /// Prefix of all paths; `/` leads there.
+    #[arg(id = "web.route-prefix", long, value_name = "PATH", value_parser = parse_prefix)]
+    pub route_prefix: Option<String>,
+
+    /// Act on PUT or POST to `/-/reload` and `/-/quit`.
+    #[arg(id = "web.enable-lifecycle", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = clap::ArgAction::Set)]
+    pub enable_lifecycle: bool,
 
     /// Path under which metrics are served.
     #[arg(
@@ -45,10 +76,26 @@ pub struct WebArgs {
     #[arg(id = "web.max-requests", long, value_name = "COUNT", default_value = "40")]
     pub max_requests: usize,
 
-    /// Connections held at once; further ones wait in the socket's queue.
+    /// Connections held at once. Beyond it an idle one is closed, and further ones wait in the
+    /// socket's queue.
     #[arg(id = "web.max-connections", long, value_name = "COUNT", default_value = "512",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
+
+    /// Bytes of a request's line and headers together; beyond it the answer is 431.
+    #[arg(id = "web.max-header-bytes", long, value_name = "BYTES", default_value = "16384",
+          value_parser = clap::value_parser!(u32).range(HEADER_BYTES_RANGE))]
+    pub max_header_bytes: u32,
+
+    /// Time for a TLS handshake, and for a request's headers to arrive.
+    #[arg(id = "web.read-header-timeout", long, value_name = "DURATION", default_value = "10s",
+          value_parser = parse_duration)]
+    pub read_header_timeout: Duration,
+
+    /// Time for which a connection is kept open between two requests.
+    #[arg(id = "web.idle-timeout", long, value_name = "DURATION", default_value = "5m",
+          value_parser = parse_duration)]
+    pub idle_timeout: Duration,
 
     /// Longest time that one scrape may take. A scraper's own, shorter time-out is respected.
     #[arg(id = "web.scrape-timeout", long, value_name = "DURATION", default_value = "9s",
@@ -60,6 +107,24 @@ pub struct WebArgs {
     #[arg(id = "web.send-timeout", long, value_name = "DURATION", default_value = "30s",
           value_parser = parse_duration)]
     pub send_timeout: Duration,
+}
+
+impl WebArgs {
+    /// What all paths begin with: empty, or `/` and more, without `/` at the end.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.route_prefix.as_deref().unwrap_or_else(|| self.external_path())
+    }
+
+    /// The path of `--web.external-url`, in the same form.
+    #[must_use]
+    pub fn external_path(&self) -> &str {
+        let path = match self.external_url.split_once("://") {
+            Some((_scheme, rest)) => rest.find('/').map_or("", |start| rest.split_at(start).1),
+            None => self.external_url.as_str(),
+        };
+        path.trim_end_matches('/')
+    }
 }
 
 /// `--log.*`: what is written to standard error.
@@ -146,6 +211,29 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err(bad());
     }
     Duration::try_from_secs_f64(total).map_err(|_error| bad())
+}
+
+/// `/`, `metrics/` and `/a/b/` become what [`WebArgs::prefix`] returns.
+fn parse_prefix(text: &str) -> Result<String, String> {
+    match text.trim_matches('/') {
+        "" => Ok(String::new()),
+        inner => parse_path(&format!("/{inner}")),
+    }
+}
+
+/// An address with scheme and host, a path alone, or nothing.
+fn parse_external_url(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>'));
+    let full = ["http://", "https://"].iter().any(|scheme| {
+        let host = text.strip_prefix(scheme).and_then(|rest| rest.split('/').next());
+        host.is_some_and(|host| !host.is_empty())
+    });
+    let known = text.is_empty() || text.starts_with('/') || full;
+    if plain && known && !text.contains(['{', '}', '*', '?', '#']) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a form like https://example.org/exporter, or a path".to_owned())
+    }
 }
 
 fn parse_path(text: &str) -> Result<String, String> {

@@ -103,9 +103,9 @@ fn start<A: ExporterArgs, E: fmt::Display>(
 }
 
 fn check<A: ExporterArgs>(program: &Program, args: &A) -> ExitCode {
-    let addresses = &args.web().listen_address;
-    let address = addresses.first().map_or(program.listen_address, String::as_str);
-    match healthcheck::check(address) {
+    let web = args.web();
+    let address = web.listen_address.first().map_or(program.listen_address, String::as_str);
+    match healthcheck::check(address, web.prefix()) {
         Ok(()) => print("ok\n"),
         Err(error) => complain(program, &error.to_string(), 1),
     }

@@ -12,6 +12,7 @@ use std::{
 use axum::{
     Router,
     http::{HeaderValue, StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -21,17 +22,27 @@ use crate::{
     args::WebArgs,
     exposition::{Families, Page},
     health::Health,
-    shutdown::Shutdown,
+    shutdown::{Shutdown, ShutdownHandle},
     telemetry::{ExporterInfo, Telemetry},
 };
 
+mod auth;
 mod body;
+mod config;
+mod guard;
 mod healthz;
 mod landing;
+mod lifecycle;
 mod listen;
+mod prefix;
 mod query;
+mod rate;
 mod scrape;
+mod tls;
 
+pub use landing::Field;
+use landing::Landing;
+pub(crate) use listen::unix_path;
 pub use listen::{Bound, bind, resolve};
 pub use query::Query;
 
@@ -109,7 +120,7 @@ pub trait Scrape: Send + Sync + 'static {
 pub struct Server {
     shared: Shared,
     router: Router,
-    links: Vec<(String, String)>,
+    landing: Landing,
     plain_health: bool,
 }
 
@@ -142,14 +153,14 @@ impl Server {
             requests,
             renders: Arc::new(Semaphore::new(RENDERS_MAX)),
         };
-        Self { shared, router: Router::new(), links: Vec::new(), plain_health: false }
+        Self { shared, router: Router::new(), landing: Landing::new(info), plain_health: false }
     }
 
     /// Serves `scrape` and the process' own telemetry under `--web.telemetry-path`.
     #[must_use]
     pub fn metrics(mut self, scrape: Arc<dyn Scrape>) -> Self {
         let path = self.shared.args.telemetry_path.clone();
-        self.links.push((path.clone(), "Metrics".to_owned()));
+        self.landing.link(&path, "Metrics");
         self.route(&path, scrape, true)
     }
 
@@ -157,6 +168,30 @@ impl Server {
     #[must_use]
     pub fn probe(self, path: &str, scrape: Arc<dyn Scrape>) -> Self {
         self.route(path, scrape, false)
+    }
+
+    /// As [`probe`](Self::probe), with a form on the landing page which asks for the parameters
+    /// `fields`.
+    #[must_use]
+    pub fn probe_form(mut self, path: &str, fields: &[Field], scrape: Arc<dyn Scrape>) -> Self {
+        self.landing.form(path, fields);
+        self.route(path, scrape, false)
+    }
+
+    /// With `--web.enable-lifecycle`, serves `/-/quit`, which asks for the shutdown of `stop`, and
+    /// `/-/reload`, which runs `reload` in a thread where it may block and answers 500 with its
+    /// error. PUT and POST act, other methods are 405.
+    #[must_use]
+    pub fn lifecycle(
+        self,
+        stop: ShutdownHandle,
+        reload: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        if self.shared.args.enable_lifecycle {
+            self.merge(lifecycle::routes(stop, Arc::new(reload)))
+        } else {
+            self
+        }
     }
 
     /// Adds routes of the exporter's own.
@@ -175,13 +210,14 @@ impl Server {
 
     /// All routes, for tests and for [`serve`](Self::serve).
     pub fn into_router(mut self) -> Router {
-        self.links.push(("/health".to_owned(), "Health".to_owned()));
+        self.landing.link("/health", "Health");
         let mut router = self.router.merge(healthz::routes(&self.shared, self.plain_health));
         if self.shared.args.telemetry_path != "/" {
-            let page = landing::page(self.shared.info, &self.links);
+            let page = self.landing.page();
             router = router.route("/", get(move || std::future::ready(landing::respond(&page))));
         }
-        router.fallback(|| std::future::ready(text(StatusCode::NOT_FOUND, "404 page not found\n")))
+        let router = router.fallback(|| std::future::ready(not_found()));
+        prefix::below(&self.shared.args, router)
     }
 
     /// Serves until `shutdown` is requested, then lets open responses finish.
@@ -190,8 +226,14 @@ impl Server {
     ///
     /// Only what accepting cannot recover from; a peer's errors end with that peer.
     pub async fn serve(self, bound: Bound, shutdown: Shutdown) -> io::Result<()> {
-        let connections_max = self.shared.args.max_connections;
-        listen::serve(bound, self.into_router(), connections_max, shutdown).await
+        let args = Arc::clone(&self.shared.args);
+        let (info, telemetry) = (self.shared.info, self.shared.telemetry.clone());
+        let mut router = self.into_router();
+        if let Some(config) = bound.config.clone() {
+            config.register(info.name, telemetry.registry()).map_err(io::Error::other)?;
+            router = router.layer(from_fn_with_state(config, guard::guard));
+        }
+        listen::serve(bound, router, &args, shutdown).await
     }
 
     fn route(mut self, path: &str, scrape: Arc<dyn Scrape>, own: bool) -> Self {
@@ -205,6 +247,10 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("info", &self.shared.info).finish_non_exhaustive()
     }
+}
+
+fn not_found() -> Response {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
 /// A plain text answer.

@@ -33,8 +33,9 @@ pub use telemetry::{ExporterInfo, Telemetry};
 
 use std::{future::Future, io};
 
-/// Threads for rendering pages and resolving names, started only when they are needed.
-const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads for rendering pages (two), resolving names, checking a password and reading the web
+/// configuration again (one each), started only when they are needed.
+const BLOCKING_THREADS_MAX: usize = 6;
 
 /// Runs `future` on a runtime of one thread: scrapes are rare and small.
 ///

@@ -57,7 +57,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     if sources.is_empty() {
         warn!("no data source: set DATA_SOURCE_NAME, or DATA_SOURCE_URI, _USER and _PASS");
     }
-    let bound = http::bind(&args.web.listen_address).await?;
+    let bound = http::bind(&args.web).await?;
 
     let limits = args.server.limits();
     let excluded = args.legacy.excluded_databases();
@@ -75,9 +75,11 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let exporter = Exporter::new(targets, &args.choice(), options, check);
 
     let (stop, shutdown) = Shutdown::new();
-    stop.request_on_signal().context("cannot listen for signals")?;
+    stop.clone().request_on_signal().context("cannot listen for signals")?;
     let server = Server::new(&INFO, &args.web, telemetry()?, health)
         .metrics(Arc::new(exporter.clone()))
+        // What can change while the exporter runs is read when it has changed.
+        .lifecycle(stop, || Ok(()))
         .serve(bound, shutdown.clone());
     let (served, ()) = tokio::join!(server, watch(&exporter, &shutdown));
     served.context("cannot serve")?;

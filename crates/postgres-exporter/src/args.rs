@@ -90,16 +90,6 @@ pub struct LegacyArgs {
     #[arg(id = "config.file", long, value_name = "FILE", default_value = "postgres_exporter.yml")]
     pub config_file: String,
 
-    /// File for TLS and authentication of this exporter. Not read yet.
-    #[arg(id = "web.config.file", long, value_name = "FILE", default_value = "")]
-    pub web_config_file: String,
-
-    /// Take the socket from systemd. Not there yet.
-    #[arg(id = "web.systemd-socket", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          action = ArgAction::Set)]
-    pub systemd_socket: bool,
-
     /// Leave out `pg_static` and `pg_stat_database_conflicts`.
     #[arg(id = "disable-default-metrics", long, value_name = "BOOL", default_value = "false",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -178,8 +168,6 @@ impl LegacyArgs {
     fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         let given = [
             ("--config.file", self.config_file != "postgres_exporter.yml"),
-            ("--web.config.file", !self.web_config_file.is_empty()),
-            ("--web.systemd-socket", self.systemd_socket),
             ("--auto-discover-databases", self.auto_discover_databases),
             ("--extend.query-path", !self.extend_query_path.is_empty()),
             ("--dumpmaps", self.dumpmaps),

@@ -94,7 +94,7 @@ async fn serve(
     relay: Option<(Relay, relay::Sender)>,
     pipeline: Arc<Pipeline>,
 ) -> anyhow::Result<()> {
-    let bound = http::bind(&args.web.listen_address).await?;
+    let bound = http::bind(&args.web).await?;
     let clock = Clock::start();
     pipeline.start_mapping(clock.tick());
 
@@ -116,7 +116,7 @@ async fn serve(
 
     let exposed = Arc::new(Exposed::new(pipeline, clock));
     let mut http = Server::new(&INFO, &args.web, server, health).metrics(exposed);
-    if args.lifecycle.enable_lifecycle {
+    if args.web.enable_lifecycle {
         http = http.merge(expose::lifecycle(reloader, stop));
     }
     http.serve(bound, shutdown).await?;

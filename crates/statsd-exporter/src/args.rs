@@ -16,9 +16,6 @@ pub struct Args {
     /// Shared with the other exporters.
     #[command(flatten)]
     pub web: WebArgs,
-    /// `/-/reload` and `/-/quit`.
-    #[command(flatten)]
-    pub lifecycle: LifecycleArgs,
     /// Where samples come from.
     #[command(flatten)]
     pub listen: ListenArgs,
@@ -50,17 +47,6 @@ impl ExporterArgs for Args {
     fn log(&self) -> (LogLevel, LogFormat) {
         (self.log.level, self.log.format)
     }
-}
-
-/// `--web.enable-lifecycle`.
-#[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "Web")]
-pub struct LifecycleArgs {
-    /// Reload the mapping on PUT or POST /-/reload, exit on PUT or POST /-/quit.
-    #[arg(id = "web.enable-lifecycle", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          action = ArgAction::Set)]
-    pub enable_lifecycle: bool,
 }
 
 /// `--statsd.listen-*` and what belongs to it.

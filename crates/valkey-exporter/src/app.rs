@@ -16,7 +16,7 @@ use metrics_server::{
     Telemetry,
     args::{Dialect, parse_duration},
     block_on, cli,
-    http::{bind, text},
+    http::{Field, bind, text},
 };
 use tracing::warn;
 
@@ -48,6 +48,10 @@ pub const PROGRAM: cli::Program = cli::Program {
     listen_address: ":9121",
     usage_exit: 2,
 };
+
+/// What the landing page asks for.
+const TARGET: Field =
+    Field { name: "target", label: "Target", example: "redis://127.0.0.1:6379", required: true };
 
 /// How long after a failed attempt the first connection is tried again, until there was one.
 const FIRST_CONTACT_PAUSE: Duration = Duration::from_secs(5);
@@ -144,17 +148,21 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let main = Arc::new(Main::new(&flags, &credentials, &shared, &health)?);
 
     block_on(async {
-        let bound = bind(&flags.web.listen_address).await?;
+        let bound = bind(&flags.web).await?;
         let (stop, shutdown) = Shutdown::new();
-        stop.request_on_signal().context("cannot listen for signals")?;
-        let mut server = Server::new(&INFO, &flags.web, telemetry, health).plain_health();
+        stop.clone().request_on_signal().context("cannot listen for signals")?;
+        let mut server = Server::new(&INFO, &flags.web, telemetry, health)
+            .plain_health()
+            // What can change while the exporter runs is read when it has changed.
+            .lifecycle(stop, || Ok(()));
         server = if flags.redis_only_metrics {
             server.probe(&flags.web.telemetry_path, Arc::clone(&main) as Arc<dyn Scrape>)
         } else {
             server.metrics(Arc::clone(&main) as Arc<dyn Scrape>)
         };
         if !flags.disable_scrape_endpoint {
-            server = server.probe("/scrape", Arc::new(Targets::new(credentials, &shared)));
+            let targets = Arc::new(Targets::new(credentials, &shared));
+            server = server.probe_form("/scrape", &[TARGET], targets);
         }
         server = server.merge(discovery(flags.later.is_cluster));
         let first_contact = tokio::spawn(async move { main.first_contact().await });

@@ -120,6 +120,34 @@ fn a_kingpin_file_holds_more_arguments() {
 }
 
 #[test]
+fn a_prefix_is_given_or_taken_from_the_external_url() {
+    for (words, prefix, external) in [
+        (&[][..], "", ""),
+        (&["--web.route-prefix=/"][..], "", ""),
+        (&["--web.route-prefix=a/b/"][..], "/a/b", ""),
+        (&["--web.external-url=https://example.org"][..], "", ""),
+        (&["--web.external-url=https://example.org:8443/x/y/"][..], "/x/y", "/x/y"),
+        (&["--web.external-url=/x"][..], "/x", "/x"),
+        (&["--web.external-url=http://[::1]/x", "--web.route-prefix=/"][..], "", "/x"),
+        (&["--web.external-url="][..], "", ""),
+    ] {
+        let args = read(Dialect::Kingpin, words).expect("valid");
+        assert_eq!((args.web.prefix(), args.web.external_path()), (prefix, external), "{words:?}");
+    }
+    for word in [
+        "--web.external-url=example.org",
+        "--web.external-url=https:///x",
+        "--web.external-url=https://example.org/\"x",
+        "--web.external-url=https://example.org/x?y",
+        "--web.route-prefix=/a b",
+        "--web.max-header-bytes=8191",
+        "--web.max-connections=0",
+    ] {
+        assert!(usage(Dialect::Kingpin, &[word]).starts_with("invalid value"), "{word}");
+    }
+}
+
+#[test]
 fn durations_are_written_as_in_go() {
     for (text, expected) in [
         ("0", Some(Duration::ZERO)),

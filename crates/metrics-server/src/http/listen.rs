@@ -1,144 +1,146 @@
-//! Sockets and connections.
+//! Sockets, and who gets a connection.
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures_util::future::join_all;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tokio::{
-    net::{TcpListener, TcpStream, lookup_host},
-    sync::Semaphore,
+    net::{TcpListener, UnixListener},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use crate::shutdown::Shutdown;
+use self::{
+    address::SocketFile,
+    connection::{Connections, Stream},
+    pace::Pace,
+};
+use super::config::WebConfig;
+use crate::{args::WebArgs, shutdown::Shutdown};
 
-/// Longest request line and headers together.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Time for a request's head to arrive, and for a connection to stay idle: five scrapes of 15 s.
-const HEAD_LIMIT: Duration = Duration::from_secs(75);
+mod address;
+mod connection;
+mod pace;
+
+pub use address::resolve;
+pub(crate) use address::unix_path;
+
 /// Time which open responses get when the process is asked to stop.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
 /// Pause after `accept` failed, for example because descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What an answer may take beside its scrape and its sending.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
-/// Sockets which are open, so that a used port is an error before anything else starts.
+/// Sockets which are open and configuration which was read, so that what is wrong with them is an
+/// error before anything else starts.
 #[derive(Debug)]
 pub struct Bound {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
+    pub(super) config: Option<WebConfig>,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    /// The file is ours, unless systemd opened the socket.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Bound {
-    /// The addresses, with the ports the system chose for port 0.
+    /// The TCP addresses, with the ports the system chose for port 0.
     ///
     /// # Errors
     ///
     /// The system does not know the address of a socket.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+        let tcp = self.listeners.iter().filter_map(|listener| match listener {
+            Listener::Tcp(listener) => Some(listener.local_addr()),
+            Listener::Unix(..) => None,
+        });
+        tcp.collect()
     }
 }
 
-/// Opens a socket for each address: `:9102`, `127.0.0.1:9102`, `[::1]:9102`, `localhost:0`.
+/// Reads `--web.config.file`, then opens a socket for each `--web.listen-address`: `:9102`,
+/// `127.0.0.1:9102`, `[::1]:9102`, `localhost:0`, `unix:///run/x.sock`; or takes those of systemd.
 ///
 /// # Errors
 ///
-/// Names the address which cannot be used, and why.
-pub async fn bind(addresses: &[String]) -> io::Result<Bound> {
+/// Names the file or the address which cannot be used, and why.
+pub async fn bind(args: &WebArgs) -> io::Result<Bound> {
+    let config = match args.config_file.as_str() {
+        "" => None,
+        path => Some(WebConfig::open(Path::new(path))?),
+    };
+    if args.systemd_socket {
+        info!("Listening on systemd activated listeners instead of port listeners.");
+        return Ok(Bound { listeners: address::systemd()?, config });
+    }
     let mut listeners = Vec::new();
-    for address in addresses {
-        listeners.push(bind_one(address).await.map_err(|error| {
+    for address in &args.listen_address {
+        listeners.push(address::bind(address).await.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?);
     }
-    Ok(Bound { listeners })
-}
-
-async fn bind_one(address: &str) -> io::Result<TcpListener> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for address in resolve(address).await? {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-/// The socket addresses an address may mean. `:9102` is every address of the machine, IPv6 first
-/// since it takes IPv4 as well where both are there.
-///
-/// # Errors
-///
-/// It has no port, or the name cannot be resolved.
-pub async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
-    if let Some(port) = address.strip_prefix(':') {
-        let port = port.parse().map_err(|_error| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("invalid port {port:?}"))
-        })?;
-        return Ok(vec![
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
-        ]);
-    }
-    Ok(lookup_host(address).await?.collect())
+    Ok(Bound { listeners, config })
 }
 
 pub(super) async fn serve(
     bound: Bound,
     router: Router,
-    connections_max: u32,
+    args: &WebArgs,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(connections_max as usize));
-    let accepting = bound
-        .listeners
-        .into_iter()
-        .map(|listener| accept(listener, router.clone(), Arc::clone(&places), shutdown.clone()));
+    let Bound { listeners, config } = bound;
+    let http2 = config.as_ref().and_then(WebConfig::http2);
+    let connections = Connections {
+        router,
+        config,
+        pace: Pace {
+            head: args.read_header_timeout,
+            idle: args.idle_timeout,
+            answer: args.scrape_timeout + args.send_timeout + ANSWER_MARGIN,
+        },
+        head_bytes_max: args.max_header_bytes as usize,
+        pressure: Arc::new(Notify::new()),
+        shutdown,
+    };
+    let places = Arc::new(Semaphore::new(args.max_connections as usize));
+    let accepting = listeners.into_iter().map(|listener| {
+        let (connections, places) = (connections.clone(), Arc::clone(&places));
+        async move {
+            listener.announce(http2)?;
+            accept(&listener, &connections, &places).await;
+            io::Result::Ok(())
+        }
+    });
     for outcome in join_all(accepting).await {
         outcome?;
+    }
+    if timeout(DRAIN_LIMIT, places.acquire_many(args.max_connections)).await.is_err() {
+        warn!("gave up on responses which were still open");
     }
     Ok(())
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    places: Arc<Semaphore>,
-    shutdown: Shutdown,
-) -> io::Result<()> {
-    info!(address = %listener.local_addr()?, "Listening on");
-    let open = GracefulShutdown::new();
-    let mut stop = pin!(shutdown.requested());
+async fn accept(listener: &Listener, connections: &Connections, places: &Arc<Semaphore>) {
+    let mut stop = pin!(connections.shutdown.requested());
     loop {
         let place = tokio::select! {
             () = &mut stop => break,
-            place = Arc::clone(&places).acquire_owned() => place.map_err(io::Error::other)?,
+            place = place(places, &connections.pressure) => place,
         };
         let accepted = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = open.watch(connection(stream, router.clone()));
+            Ok(stream) => {
+                let connections = connections.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        debug!(%peer, %error, "connection closed");
-                    }
+                    connections.serve(stream).await;
                     drop(place);
                 });
             }
@@ -148,21 +150,45 @@ async fn accept(
             }
         }
     }
-    drop(listener);
-    if timeout(DRAIN_LIMIT, open.shutdown()).await.is_err() {
-        warn!("gave up on responses which were still open");
-    }
-    Ok(())
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+/// A place for one more connection; where there is none, that of an idle one.
+async fn place(places: &Arc<Semaphore>, pressure: &Notify) -> OwnedSemaphorePermit {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return place;
+    }
+    pressure.notify_one();
+    Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed")
+}
 
-fn connection(stream: TcpStream, router: Router) -> Connection {
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        // As Go's server writes them, for clients which compare bytes.
-        .title_case_headers(true)
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener, _file) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+
+    /// As the Go exporters log it. `http2` is `None` for plain HTTP.
+    fn announce(&self, http2: Option<bool>) -> io::Result<()> {
+        let address = match self {
+            Self::Tcp(listener) => listener.local_addr()?.to_string(),
+            Self::Unix(_, Some(file)) => file.path().display().to_string(),
+            Self::Unix(listener, None) => {
+                let address = listener.local_addr()?;
+                address.as_pathname().map_or_else(String::new, |path| path.display().to_string())
+            }
+        };
+        info!(address, "Listening on");
+        if let Some(http2) = http2 {
+            info!(http2, address, "TLS is enabled.");
+        } else {
+            info!(http2 = false, address, "TLS is disabled.");
+        }
+        Ok(())
+    }
 }

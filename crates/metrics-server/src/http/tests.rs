@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     sync::Semaphore,
     task::JoinHandle,
@@ -21,6 +21,13 @@ use crate::{
     shutdown::{Shutdown, ShutdownHandle},
     telemetry::{ExporterInfo, Telemetry},
 };
+
+pub(super) mod certificates;
+mod landing;
+mod limits;
+mod listening;
+mod tls;
+mod web_config;
 
 const INFO: ExporterInfo = ExporterInfo {
     name: "x_exporter",
@@ -96,6 +103,7 @@ impl Families for Large {
 }
 
 struct Running {
+    /// The first TCP address.
     address: SocketAddr,
     example: Arc<Example>,
     health: Health,
@@ -103,25 +111,34 @@ struct Running {
     served: JoinHandle<std::io::Result<()>>,
 }
 
+/// On a free port, where `words` name no address.
+fn read(words: &[&str]) -> Flags {
+    let port = ["x", "--web.listen-address=127.0.0.1:0"];
+    let named = words.iter().any(|word| word.starts_with("--web.listen-address"));
+    Flags::parse_from(port[..2 - usize::from(named)].iter().chain(words))
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test starts its own clock")]
 async fn start(flags: &[&str]) -> Running {
-    let flags = Flags::parse_from(std::iter::once("x").chain(flags.iter().copied()));
+    let flags = read(flags);
     let health = Health::new(std::time::Instant::now());
     let telemetry = Telemetry::new(INFO.name).expect("valid names");
     telemetry.register_build_info(&INFO).expect("registered once");
+    let (stop, shutdown) = Shutdown::new();
     let example = Arc::new(Example { gate: Semaphore::new(0), seen: Mutex::default() });
     let scrape: Arc<dyn Scrape> = Arc::<Example>::clone(&example);
     let server = Server::new(&INFO, &flags.web, telemetry, health.clone())
         .metrics(Arc::clone(&scrape))
-        .probe("/probe", scrape);
-    let bound = bind(&["127.0.0.1:0".to_owned()]).await.expect("a free port");
-    let address = bound.addresses().expect("bound")[0];
-    let (stop, shutdown) = Shutdown::new();
+        .probe_form("/probe", &[landing::TARGET, landing::MODULE], scrape)
+        .lifecycle(stop.clone(), || Err("no such file".to_owned()));
+    let bound = bind(&flags.web).await.expect("a free port");
+    let addresses = bound.addresses().expect("bound");
+    let address = addresses.first().copied().unwrap_or(([127, 0, 0, 1], 0).into());
     let served = tokio::spawn(server.serve(bound, shutdown));
     Running { address, example, health, stop, served }
 }
 
-/// An answer, its body decoded from chunks and gzip.
+/// An answer, its head in lower case, its body decoded from chunks and gzip.
 struct Answer {
     status: u16,
     head: String,
@@ -134,27 +151,36 @@ impl Running {
     }
 
     async fn request(&self, head: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let request = format!("{head}Connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("it reads");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.expect("it answers");
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII").to_lowercase();
-        let mut body = bytes.split_off(end);
-        if head.contains("transfer-encoding: chunked") {
-            body = unchunk(&body);
-        }
-        if head.contains("content-encoding: gzip") {
-            let mut plain = Vec::new();
-            flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("gzip");
-            body = plain;
-        } else if head.contains("content-encoding: zstd") {
-            body = unzstd(&body);
-        }
-        let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-        Answer { status, head, body: String::from_utf8(body).expect("text") }
+        let stream = TcpStream::connect(self.address).await.expect("it listens");
+        exchange(stream, head).await.expect("it answers")
     }
+}
+
+/// Sends one request, whose head lacks its last line, and reads the answer.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    head: &str,
+) -> std::io::Result<Answer> {
+    let request = format!("{head}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or(std::io::ErrorKind::UnexpectedEof)? + 4;
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII").to_lowercase();
+    let mut body = bytes.split_off(end);
+    if head.contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    if head.contains("content-encoding: gzip") {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("gzip");
+        body = plain;
+    } else if head.contains("content-encoding: zstd") {
+        body = unzstd(&body);
+    }
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    Ok(Answer { status, head, body: String::from_utf8(body).expect("text") })
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
@@ -352,15 +378,6 @@ async fn health_is_told_by_path_and_status() {
 }
 
 #[tokio::test]
-async fn the_landing_page_leads_on() {
-    let answer = start(&["--web.telemetry-path=/m"]).await.get("/").await;
-    assert!(answer.head.contains("content-type: text/html"));
-    for part in ["<h1>X Exporter</h1>", "Version 1.2.3", "href=\"/m\"", "href=\"/health\""] {
-        assert!(answer.body.contains(part), "{part} is not in\n{}", answer.body);
-    }
-}
-
-#[tokio::test]
 async fn a_requested_stop_lets_open_responses_finish() {
     let running = start(&[]).await;
     let (address, example) = (running.address, Arc::clone(&running.example));
@@ -382,11 +399,14 @@ async fn a_requested_stop_lets_open_responses_finish() {
 async fn a_used_port_is_one_clear_error() {
     let running = start(&[]).await;
     let address = running.address.to_string();
-    let error = bind(std::slice::from_ref(&address)).await.expect_err("it is used");
+    let refused = async |address: &str| {
+        let flags = read(&[&format!("--web.listen-address={address}")]);
+        bind(&flags.web).await.expect_err("it cannot be used").to_string()
+    };
+    let error = refused(&address).await;
     let expected = format!("cannot listen on {address}: ");
-    assert!(error.to_string().starts_with(&expected), "{error}");
-    let error = bind(&[":port".to_owned()]).await.expect_err("not a number");
-    assert_eq!(error.to_string(), "cannot listen on :port: invalid port \"port\"");
+    assert!(error.starts_with(&expected), "{error}");
+    assert_eq!(refused(":port").await, "cannot listen on :port: invalid port \"port\"");
 }
 
 #[test]

@@ -69,7 +69,6 @@ fn every_flag_of_postgres_exporter_is_taken() {
         without_effect,
         [
             "--config.file",
-            "--web.config.file",
             "--auto-discover-databases",
             "--extend.query-path",
             "--dumpmaps",
