@@ -107,6 +107,10 @@ pub struct WebArgs {
     #[arg(id = "web.send-timeout", long, value_name = "DURATION", default_value = "30s",
           value_parser = parse_duration)]
     pub send_timeout: Duration,
+
+    /// Send a trace of each scrape there, as OTLP over HTTP, for example `http://localhost:4318`.
+    #[arg(id = "tracing.endpoint", long, value_name = "URL", value_parser = crate::spans::Endpoint::parse)]
+    pub tracing_endpoint: Option<crate::spans::Endpoint>,
 }
 
 impl WebArgs {

@@ -12,7 +12,7 @@ use tracing::{error, info};
 
 use crate::{
     args::{self, ArgsError, Dialect, LogFormat, LogLevel, WebArgs},
-    healthcheck, log,
+    healthcheck, log, spans,
     telemetry::ExporterInfo,
 };
 
@@ -86,7 +86,12 @@ fn start<A: ExporterArgs, E: fmt::Display>(
     main: impl FnOnce(A) -> Result<(), E>,
 ) -> ExitCode {
     let (level, format) = args.log();
-    log::init(level, format);
+    let spans = args.web().tracing_endpoint.clone().map(|to| spans::start(to, program.info));
+    let (layer, _sending) = match spans.transpose() {
+        Ok(started) => started.unzip(),
+        Err(error) => return complain(program, &format!("cannot send traces: {error}"), 1),
+    };
+    log::init(level, format, layer);
     info!(
         version = program.info.version,
         revision = ExporterInfo::revision(),

@@ -13,9 +13,12 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use futures_util::{FutureExt as _, future::join_all};
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::exposition::{Desc, Page};
+use crate::{
+    exposition::{Desc, Page},
+    spans,
+};
 
 /// Any error, for the source of a [`CollectError`].
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -238,7 +241,9 @@ async fn run<T: Sync + ?Sized + 'static>(
     let start = Instant::now();
     let mut page = Page::new();
     let outcome = {
-        let collecting = AssertUnwindSafe(collector.collect(target, &mut page)).catch_unwind();
+        let span = info_span!(target: spans::TARGET, "collector", collector = name);
+        let collecting = collector.collect(target, &mut page).instrument(span);
+        let collecting = AssertUnwindSafe(collecting).catch_unwind();
         tokio::time::timeout_at(deadline.into(), collecting).await
     };
     let elapsed = start.elapsed();

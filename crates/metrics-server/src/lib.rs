@@ -17,6 +17,7 @@ mod healthcheck;
 pub mod http;
 pub mod log;
 pub mod shutdown;
+pub mod spans;
 pub mod telemetry;
 
 pub use collector::{

@@ -20,12 +20,15 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::args::{LogFormat, LogLevel};
+use crate::{
+    args::{LogFormat, LogLevel},
+    spans::SpanLayer,
+};
 
 /// Starts logging. `RUST_LOG`, where it is set and valid, overrides `level`.
 ///
-/// A second call changes nothing.
-pub fn init(level: LogLevel, format: LogFormat) {
+/// `spans` are sent from the same subscriber. A second call changes nothing.
+pub fn init(level: LogLevel, format: LogFormat, spans: Option<SpanLayer>) {
     let default = || Targets::new().with_default(filter(level));
     let targets = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     let layer = tracing_subscriber::fmt::layer()
@@ -33,7 +36,7 @@ pub fn init(level: LogLevel, format: LogFormat) {
         .event_format(Lines(format))
         .with_filter(targets.unwrap_or_else(default));
     // Only tests come here twice, and the first logger serves them as well.
-    let _already_started = tracing_subscriber::registry().with(layer).try_init();
+    let _already_started = tracing_subscriber::registry().with(layer).with(spans).try_init();
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {

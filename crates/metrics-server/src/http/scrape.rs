@@ -8,14 +8,17 @@ use axum::{
     response::Response,
 };
 use tokio::time::timeout_at;
-use tracing::warn;
+use tracing::{Instrument as _, Span, field::Empty, info_span, warn};
 
 use super::{
     Query, Scrape, ScrapeRequest, Scraped, Shared,
     body::{self, InFlight, Rendering, Turn},
     text, time_limit,
 };
-use crate::exposition::{Refusals, compression, negotiate};
+use crate::{
+    exposition::{Refusals, compression, negotiate},
+    spans,
+};
 
 /// What is scraped under one path.
 #[derive(Clone)]
@@ -37,7 +40,12 @@ pub(super) async fn handle(
     let response = match permit.transpose() {
         Ok(permit) => {
             let request = InFlight::new(permit, telemetry.in_flight.clone());
-            answer(&endpoint, query.as_deref().unwrap_or_default(), &headers, request).await
+            let query = query.as_deref().unwrap_or_default();
+            let span = span(&headers);
+            let response =
+                answer(&endpoint, query, &headers, request).instrument(span.clone()).await;
+            span.record("status", response.status().as_u16());
+            response
         }
         Err(_full) => text(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -49,6 +57,12 @@ pub(super) async fn handle(
     };
     telemetry.request(response.status().as_u16()).inc();
     response
+}
+
+/// The span of a scrape, below the one that the scraper names in `traceparent`.
+fn span(headers: &HeaderMap) -> Span {
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    info_span!(target: spans::TARGET, "scrape", traceparent, status = Empty)
 }
 
 async fn answer(
