@@ -3,6 +3,7 @@
 # A stage that fails does not stop the others; the last line is `N passed, N failed, N skipped`.
 #
 #   format lint unit     the code, and the exporters as processes; need nothing but cargo
+#   pages                what a person sees of an exporter, in Chromium
 #   integration          exporters against real servers in containers
 #   rules                configuration and rules, by promtool and amtool
 #   e2e                  the platform, as a second project beside one that may run
@@ -10,6 +11,7 @@ set -euo pipefail
 export LAKEHOUSE_FOR=test
 . "$(dirname "$0")/../deploy/lib.sh"
 . "$LAKEHOUSE_ROOT/deploy/platform.sh"
+. "$LAKEHOUSE_ROOT/deploy/bare/debian.sh"
 cd "$LAKEHOUSE_ROOT"
 
 passed=0 failed=0 skipped=0
@@ -19,11 +21,11 @@ mkdir -p "$logs"
 
 main() {
   local stages=("$@") stage
-  [ ${#stages[@]} -gt 0 ] || stages=(format lint unit rules integration e2e)
+  [ ${#stages[@]} -gt 0 ] || stages=(format lint unit pages rules integration e2e)
   for stage in "${stages[@]}"; do
     case $stage in
-      format | lint | unit | rules | integration | e2e) "stage_$stage" ;;
-      *) die "no such stage: $stage (format lint unit rules integration e2e)" ;;
+      format | lint | unit | pages | rules | integration | e2e) "stage_$stage" ;;
+      *) die "no such stage: $stage (format lint unit pages rules integration e2e)" ;;
     esac
   done
   for stage in "${failures[@]}"; do say "failed: $stage"; done
@@ -34,6 +36,11 @@ main() {
 stage_format() { one "format" cargo fmt --all --check; }
 stage_lint() { one "clippy" cargo clippy --workspace --all-targets --all-features --locked -- -D warnings; }
 stage_unit() { cargo_tests "unit tests" --workspace; }
+
+stage_pages() {
+  have chromium || install_packages chromium
+  cargo_tests "pages in Chromium" --package e2e --features browser --test pages
+}
 
 stage_integration() {
   containers
