@@ -147,14 +147,27 @@ impl ReadArgs {
 #[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
 pub struct LimitArgs {
     /// Series held at once. A new one beyond it is refused, those which are there go on. 0 is one
-    /// for every 1,536 bytes of three quarters of the container's memory, or of 1 GiB; counters,
-    /// gauges and quiet summaries take about 500 bytes, busy summaries 10 KiB and more.
+    /// for every 512 bytes of --statsd.max-memory.
     #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "0")]
     pub series_max: u64,
+
+    /// Series of one name. 0 is half of --statsd.max-series, so that one name leaves room for others.
+    #[arg(id = "statsd.max-series-per-name", long, value_name = "COUNT", default_value = "0")]
+    pub series_per_name_max: u64,
+
+    /// Bytes for series and aliases together. A quarter is for aliases; new series which do not fit
+    /// the rest are refused, and summaries keep fewer observations. 0 is three quarters of the
+    /// container's memory, or 1 GiB where it has no limit.
+    #[arg(id = "statsd.max-memory", long, value_name = "BYTES", default_value = "0")]
+    pub memory_bytes_max: u64,
 
     /// Labels of one series; a sample with more is refused.
     #[arg(id = "statsd.max-labels", long, value_name = "COUNT", default_value = "64")]
     pub labels_max: usize,
+
+    /// Bytes of a metric name; a sample with a longer one is refused.
+    #[arg(id = "statsd.max-name-length", long, value_name = "BYTES", default_value = "1024")]
+    pub name_bytes_max: usize,
 
     /// Bytes of a line in a datagram; a longer one is refused.
     #[arg(id = "statsd.max-line-length", long, value_name = "BYTES", default_value = "65535")]
@@ -170,7 +183,7 @@ pub struct LimitArgs {
     pub tcp_connections_max: usize,
 
     /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
-    /// and mapped anew. 0 is an eighth of three quarters of the container's memory, or of 1 GiB.
+    /// and mapped anew. 0 is its share of a quarter of --statsd.max-memory.
     #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "0")]
     pub alias_bytes_max: usize,
 }

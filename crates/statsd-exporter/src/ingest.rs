@@ -208,7 +208,9 @@ impl Drop for Watch {
 fn sweep(context: &Context, mut drops: Drops) {
     while !context.stop.is_requested() {
         std::thread::park_timeout(SWEEP_EVERY);
-        context.pipeline.store.retire_idle(context.clock.tick());
+        let store = &context.pipeline.store;
+        store.retire_idle(context.clock.tick());
+        context.pipeline.telemetry.memory_refused(store.memory().take_refused());
         let dropped = drops.read();
         if dropped > 0 {
             context.pipeline.telemetry.udp_dropped(dropped);

@@ -39,6 +39,8 @@ pub struct Pipeline {
 pub struct Limits {
     /// Labels of one sample; one with more is refused.
     pub labels_max: usize,
+    /// Bytes of a metric name; a longer one is refused.
+    pub name_bytes_max: usize,
     /// Bytes of one line; a longer one is refused.
     pub line_bytes_max: usize,
     /// Bytes for the aliases of one thread; it forgets all rather than take more.
@@ -102,8 +104,8 @@ impl Pipeline {
                 Err(Refusal::Conflict) => {
                     self.telemetry.conflict(initial.kind, &Arc::from(initial.name.as_str()), 1);
                 }
-                Err(Refusal::SeriesLimit) => {
-                    counts.refuse(Limit::Series);
+                Err(Refusal::Limit(limit)) => {
+                    counts.refuse(limit);
                     self.telemetry.publish(&mut counts);
                 }
             }
@@ -240,6 +242,10 @@ impl Worker {
             self.counts.refuse(Limit::Labels);
             return;
         }
+        if wanted.name.len() > self.pipeline.limits.name_bytes_max {
+            self.counts.refuse(Limit::NameBytes);
+            return;
+        }
         let kind = sample.identity.kind;
         match self.deliver(&wanted, update, None, now) {
             Ok(series) => {
@@ -251,8 +257,8 @@ impl Worker {
                 self.pipeline.telemetry.conflict(kind, &name, update.weight());
                 route.target = Target::Conflict(name);
             }
-            Err(Refusal::SeriesLimit) => {
-                self.counts.refuse(Limit::Series);
+            Err(Refusal::Limit(limit)) => {
+                self.counts.refuse(limit);
                 return;
             }
         }
@@ -279,7 +285,7 @@ impl Worker {
                 let name: Arc<str> = Arc::from(wanted.name.as_str());
                 self.pipeline.telemetry.conflict(sample.identity.kind, &name, update.weight());
             }
-            Err(Refusal::SeriesLimit) => self.counts.refuse(Limit::Series),
+            Err(Refusal::Limit(limit)) => self.counts.refuse(limit),
         }
     }
 

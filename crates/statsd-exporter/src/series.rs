@@ -10,15 +10,18 @@ use metrics_server::{HistogramState, Kind as Type, LabelBlock, SummaryState};
 mod aliases;
 mod family;
 mod histogram;
+mod memory;
 mod sketch;
 mod store;
 mod summary;
 
 pub use aliases::{Aliases, Route, Target};
 pub use family::Shape;
-pub use store::{Draft, FamilyPage, Found, Refusal, Store};
+pub use memory::Memory;
+pub use store::{Bounds, Draft, FamilyPage, Found, Refusal, Store};
 
 use histogram::Histogram;
+use memory::Charge;
 use summary::Summary;
 
 use crate::line::Update;
@@ -26,6 +29,10 @@ use crate::line::Update;
 /// Milliseconds since the process started; the shell reads the clock and passes it down.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Tick(pub u64);
+
+/// What any series takes beside its labels: itself with two counts of references, about 20 bytes in
+/// the index of its family, 8 on the page, 24 while the page is sorted, and what an allocator adds.
+const SERIES_BYTES: usize = size_of::<Series>() + 96;
 
 /// One series. Ingest threads update it through a shared reference; counters and gauges take no
 /// lock, histograms and summaries one of their own.
@@ -39,12 +46,13 @@ pub struct Series {
     retired: AtomicBool,
 }
 
+/// Boxed where large, so that counters do not pay for summaries.
 #[derive(Debug)]
 enum Cell {
     Counter(Number),
     Gauge(Number),
-    Histogram(Mutex<Histogram>),
-    Summary(Mutex<Summary>),
+    Histogram(Box<Mutex<Histogram>>),
+    Summary(Box<Mutex<Summary>>),
 }
 
 /// What a series is worth at one moment.
@@ -59,15 +67,22 @@ pub enum Reading {
 }
 
 impl Series {
-    fn new(labels: LabelBlock, shape: &Shape, ttl_ms: u64, now: Tick) -> Self {
+    fn new(
+        labels: LabelBlock,
+        shape: &Shape,
+        ttl_ms: u64,
+        memory: &Arc<Memory>,
+        now: Tick,
+    ) -> Self {
         let cell = match shape {
             Shape::Counter => Cell::Counter(Number::default()),
             Shape::Gauge => Cell::Gauge(Number::default()),
             Shape::Histogram(bounds) => {
-                Cell::Histogram(Mutex::new(Histogram::new(Arc::clone(bounds))))
+                Cell::Histogram(Box::new(Mutex::new(Histogram::new(Arc::clone(bounds)))))
             }
             Shape::Summary(options) => {
-                Cell::Summary(Mutex::new(Summary::new(Arc::clone(options), now)))
+                let charge = Charge::new(Arc::clone(memory));
+                Cell::Summary(Box::new(Mutex::new(Summary::new(Arc::clone(options), charge, now))))
             }
         };
         Self {
@@ -97,7 +112,7 @@ impl Series {
     pub fn apply(&self, update: Update, now: Tick) -> bool {
         self.change(update, now);
         if self.ttl_ms == 0 {
-            return true;
+            return !self.retired.load(Ordering::Acquire);
         }
         // The order matters: touched is written before retired is read, and `retire_idle` does it
         // the other way round, so at least one of the two sees the other.
@@ -114,6 +129,17 @@ impl Series {
             Cell::Histogram(histogram) => Reading::Histogram(lock(histogram).state()),
             Cell::Summary(summary) => Reading::Summary(lock(summary).state(now)),
         }
+    }
+
+    /// What it takes, its place in its family, on the page and in the sorting of the page included.
+    /// What a summary keeps of its window comes on top.
+    fn bytes(&self) -> u64 {
+        let cell = match &self.cell {
+            Cell::Counter(_) | Cell::Gauge(_) => 0,
+            Cell::Histogram(histogram) => size_of::<Mutex<Histogram>>() + lock(histogram).bytes(),
+            Cell::Summary(_) => size_of::<Mutex<Summary>>(),
+        };
+        (SERIES_BYTES + 2 * self.labels.as_str().len() + cell) as u64
     }
 
     /// Retires the series if it was idle for longer than its time to live.

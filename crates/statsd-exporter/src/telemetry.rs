@@ -53,6 +53,7 @@ pub struct Telemetry {
     actions: IntCounterVec,
     metrics: IntGaugeVec,
     metrics_current: IntGaugeVec,
+    memory_bytes: IntGauge,
     refused: IntCounterVec,
     refused_logged: Arc<[AtomicBool; Limit::ALL.len()]>,
     cache: Option<Cache>,
@@ -197,6 +198,10 @@ impl Telemetry {
                 "statsd_exporter_metrics_current",
                 "Number of series which are exposed now.",
             )?,
+            memory_bytes: r.register(IntGauge::new(
+                "statsd_exporter_series_memory_bytes",
+                "Memory of all series, as --statsd.max-memory counts it.",
+            ))?,
             refused: r.counters(
                 "statsd_exporter_limit_refusals_total",
                 "What was refused because as much as is allowed was there, by limit.",
@@ -230,13 +235,7 @@ impl Telemetry {
         add(&self.actions, ["map", "drop"], [counts.mapped, counts.dropped]);
         add(&self.refused, Limit::ALL.map(Limit::noun), counts.refused);
         for (limit, count) in Limit::ALL.into_iter().zip(counts.refused) {
-            if count > 0 && !self.refused_logged[limit as usize].swap(true, Ordering::Relaxed) {
-                warn!(
-                    limit = limit.noun(),
-                    flag = limit.flag(),
-                    "limit reached; refusals are counted"
-                );
-            }
+            self.log_first(limit, count);
         }
         if let Some(cache) = &self.cache {
             cache.length.add(counts.aliases_gained);
@@ -244,6 +243,20 @@ impl Telemetry {
             cache.hits.inc_by(counts.alias_hits);
         }
         *counts = Counts::default();
+    }
+
+    /// Counts what summaries had to do without for lack of memory, and logs the first.
+    pub fn memory_refused(&self, count: u64) {
+        if count > 0 {
+            self.refused.with_label_values(&[Limit::Memory.noun()]).inc_by(count);
+            self.log_first(Limit::Memory, count);
+        }
+    }
+
+    fn log_first(&self, limit: Limit, count: u64) {
+        if count > 0 && !self.refused_logged[limit as usize].swap(true, Ordering::Relaxed) {
+            warn!(limit = limit.noun(), flag = limit.flag(), "limit reached; refusals are counted");
+        }
     }
 
     /// Counts events whose name has another type. Rare: it takes a lock.
@@ -277,6 +290,9 @@ impl Telemetry {
         for (kind, count) in store.ever().filter(|(_, count)| *count > 0) {
             self.metrics.with_label_values(&[kind]).set(count);
         }
+        self.memory_refused(store.memory().take_refused());
+        let used = store.memory().used();
+        self.memory_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
         for (kind, count) in store.current() {
             self.metrics_current.with_label_values(&[kind]).set(count);
         }

@@ -112,6 +112,13 @@ impl Sockets {
     }
 }
 
+impl Sockets {
+    /// Threads which will read them.
+    pub(crate) fn listeners_count(&self) -> usize {
+        self.udp.len() + usize::from(self.tcp.is_some()) + usize::from(self.unixgram.is_some())
+    }
+}
+
 /// Opens the first of the addresses which `address` may mean.
 fn bind<S>(address: &str, open: impl Fn(SocketAddr) -> io::Result<S>) -> io::Result<S> {
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");

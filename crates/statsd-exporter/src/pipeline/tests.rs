@@ -18,11 +18,16 @@ use crate::{
     expose,
     line::Dialect,
     mapping::Mapping,
-    series::{Store, Tick},
+    series::{Bounds, Store, Tick},
     telemetry::{RESERVED_PREFIXES, Telemetry},
 };
 
-const LIMITS: Limits = Limits { labels_max: 64, line_bytes_max: 65_535, alias_bytes_max: 1 << 20 };
+const LIMITS: Limits = Limits {
+    labels_max: 64,
+    name_bytes_max: 1_024,
+    line_bytes_max: 65_535,
+    alias_bytes_max: 1 << 20,
+};
 
 /// A pipeline with one worker and a clock that is moved by hand.
 struct Exporter {
@@ -50,13 +55,19 @@ impl Exporter {
     }
 
     fn with(mapping: &str, dialect: Dialect, limits: Limits, series_max: u64) -> Self {
+        let bounds =
+            Bounds { series_max, series_per_name_max: series_max, memory_bytes_max: 1 << 30 };
+        Self::within(mapping, dialect, limits, bounds)
+    }
+
+    fn within(mapping: &str, dialect: Dialect, limits: Limits, bounds: Bounds) -> Self {
         let registry = Registry::new();
         let telemetry = Telemetry::register(&registry, true).expect("an empty registry");
         let mut reserved: BTreeSet<String> =
             ["process_start_time_seconds", "process_cpu_seconds_total"].map(str::to_owned).into();
         reserved.extend(registry.gather().iter().map(|family| family.name().to_owned()));
         let pipeline = Arc::new(Pipeline {
-            store: Store::new(series_max, reserved, RESERVED_PREFIXES),
+            store: Store::new(bounds, reserved, RESERVED_PREFIXES),
             mappings: Mappings::new(Mapping::parse(mapping).expect("a good mapping")),
             telemetry,
             dialect,
@@ -334,6 +345,7 @@ fn a_quiet_exporter_shows_what_is_not_lazy() {
         statsd_exporter_metrics_current{type="histogram"} 0
         statsd_exporter_metrics_current{type="summary"} 0
         statsd_exporter_samples_total 0
+        statsd_exporter_series_memory_bytes 0
         statsd_exporter_tag_errors_total 0
         statsd_exporter_tags_total 0
         statsd_exporter_tcp_connection_errors_total 0
@@ -404,17 +416,58 @@ fn new_rules_apply_to_known_names_and_old_series_stay() {
 
 #[test]
 fn limits_refuse_and_count() {
-    let limits = Limits { labels_max: 1, line_bytes_max: 20, alias_bytes_max: 1 << 20 };
+    let limits = Limits { labels_max: 1, name_bytes_max: 8, line_bytes_max: 20, ..LIMITS };
     let mut exporter = Exporter::with("", Dialect::default(), limits, 2);
     exporter.send(b"a:1|c\nb:1|c|#x:1\nc:1|c|#x:1\na:1|c\nd:1|h");
-    exporter.send(b"a:1|c|#x:1,y:2\na_name_far_too_long:1|c");
+    exporter.send(b"a:1|c|#x:1,y:2\na_name_far_too_long:1|c\nnine_name:1|c");
     let page = exporter.page();
     assert!(page.contains("\na 2\n") && page.contains("\nb{x=\"1\"} 1\n"), "{page}");
     assert!(!page.contains("\nc{") && !page.contains("\nd_"), "{page}");
-    for (limit, count) in [("series", 2), ("labels", 1), ("line_length", 1)] {
+    for (limit, count) in [("series", 2), ("labels", 1), ("name_length", 1), ("line_length", 1)] {
         let line = format!("statsd_exporter_limit_refusals_total{{limit=\"{limit}\"}} {count}\n");
         assert!(page.contains(&line), "{line}{page}");
     }
+}
+
+#[test]
+fn one_name_leaves_room_for_others() {
+    let bounds = Bounds { series_max: 5, series_per_name_max: 2, memory_bytes_max: 1 << 20 };
+    let mut exporter = Exporter::within("", Dialect::default(), LIMITS, bounds);
+    exporter.send(b"a:1|c|#x:1\na:1|c|#x:2\na:1|c|#x:3\na:1|c|#x:1\nb:1|c");
+    let page = exporter.page();
+    assert!(page.contains("\na{x=\"1\"} 2\n") && page.contains("\nb 1\n"), "{page}");
+    assert!(!page.contains("x=\"3\""), "{page}");
+    assert!(page.contains("limit_refusals_total{limit=\"series_per_name\"} 1\n"), "{page}");
+}
+
+/// A flood of names, labels and observations: what is counted as memory stays within its bound, and
+/// comes back to zero when all has expired.
+#[test]
+fn memory_is_bounded_and_comes_back() {
+    let memory_bytes_max = 100_000;
+    let bounds = Bounds { series_max: 1 << 20, series_per_name_max: 1 << 20, memory_bytes_max };
+    let limits = Limits { alias_bytes_max: 10_000, ..LIMITS };
+    let rules = "defaults: {ttl: 1s}\nmappings: [{match: h.*, name: h, labels: {n: $1}, observer_type: histogram}]";
+    let mut exporter = Exporter::within(rules, Dialect::default(), limits, bounds);
+    for number in 0..1_000 {
+        let value = number % 7;
+        let datagram = format!("c{number}:1|c\nt:{value}|ms|#n:{}\nh.{number}:1|ms", number % 40);
+        exporter.send(datagram.as_bytes());
+        let used = exporter.pipeline.store.memory().used();
+        assert!(used <= memory_bytes_max + 64 * 40, "{used}");
+    }
+    for number in 0..400 {
+        exporter.send(format!("t:{number}|ms|#n:1").as_bytes());
+    }
+    let page = exporter.page();
+    let refused = samples(&page)["statsd_exporter_limit_refusals_total{limit=\"memory\"}"];
+    assert!(refused > 1_000.0, "{refused}");
+    assert!(page.contains("\nt_count{n=\"1\"} 425\n"), "what is there goes on: {page}");
+    exporter.wait_ms(5_000);
+    exporter.worker.begin(Tick(exporter.now.0 + 60_000));
+    let left = exporter.pipeline.store.memory().used();
+    let names = exporter.pipeline.store.names().len() as u64;
+    assert!(left < names * 700, "only empty names are left: {left} of {names}");
 }
 
 #[test]

@@ -28,6 +28,11 @@ impl Histogram {
         self.sum = (self.sum + value * f64::from(weight)).clamp(f64::MIN, f64::MAX);
     }
 
+    /// Bytes of the counts.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.counts)
+    }
+
     /// Cumulative counts, sum and count.
     pub(super) fn state(&self) -> HistogramState {
         let mut count = 0_u64;

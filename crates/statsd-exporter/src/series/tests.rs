@@ -8,11 +8,12 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Draft, Reading, Refusal, Shape, Store, Tick};
-use crate::line::Update;
+use super::{Bounds, Draft, Reading, Refusal, Shape, Store, Tick};
+use crate::{counts::Limit, line::Update};
 
 fn store(series_max: u64) -> Store {
-    Store::new(series_max, BTreeSet::from(["taken".to_owned()]), &["own_"])
+    let bounds = Bounds { series_max, series_per_name_max: series_max, memory_bytes_max: 1 << 30 };
+    Store::new(bounds, BTreeSet::from(["taken".to_owned()]), &["own_"])
 }
 
 fn labels(text: &str) -> Vec<(String, String)> {
@@ -161,13 +162,18 @@ proptest! {
                 Step::Add(name, labels) => {
                     let key = (name.to_owned(), labels.to_owned());
                     let full = model.len() as u64 >= max;
+                    let same_name = model.keys().filter(|(known, _)| known == name).count();
                     let expected = match model.get_mut(&key) {
                         Some((value, touched)) => {
                             *value += 1.0;
                             *touched = now;
                             Ok(false)
                         }
-                        None if full => Err(Refusal::SeriesLimit),
+                        None if full => Err(Refusal::Limit(if same_name as u64 >= max {
+                            Limit::SeriesPerName
+                        } else {
+                            Limit::Series
+                        })),
                         None => {
                             model.insert(key, (1.0, now));
                             Ok(true)
