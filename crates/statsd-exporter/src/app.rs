@@ -138,6 +138,8 @@ fn limits(args: &LimitArgs, listeners: usize) -> (Bounds, Limits) {
 fn listen(args: &Args) -> Listen {
     Listen {
         udp: args.listen.udp.clone(),
+        udp_threads: args.listen.udp_threads,
+        pause_max: args.listen.coalesce_max,
         tcp: args.listen.tcp.clone(),
         unixgram: args.listen.unixgram.clone(),
         unix_mode: args.listen.unix_mode.clone(),

@@ -67,7 +67,7 @@ pub struct LifecycleArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Listeners")]
 pub struct ListenArgs {
-    /// UDP address on which to receive StatsD lines; empty for none.
+    /// UDP addresses on which to receive StatsD lines, with commas between them; empty for none.
     #[arg(id = "statsd.listen-udp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub udp: String,
 
@@ -79,6 +79,18 @@ pub struct ListenArgs {
     /// empty for none.
     #[arg(id = "statsd.listen-unixgram", long, value_name = "PATH", default_value = "")]
     pub unixgram: String,
+
+    /// Sockets and threads for each UDP address. The kernel spreads senders over them, so more than
+    /// one helps where one core cannot keep up with several senders.
+    #[arg(id = "statsd.udp-threads", long, value_name = "COUNT", default_value = "1",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub udp_threads: u16,
+
+    /// How long a UDP listener which is woken for every few datagrams may let more gather, never
+    /// for more than a quarter of its buffer; 0 for not at all.
+    #[arg(id = "statsd.max-coalesce", long, value_name = "DURATION", default_value = "2ms",
+          value_parser = parse_duration)]
+    pub coalesce_max: Duration,
 
     /// Permissions of the Unix datagram socket, octal.
     #[arg(id = "statsd.unixsocket-mode", long, value_name = "MODE", default_value = "755")]

@@ -1,6 +1,9 @@
 //! What one ingest thread has counted since it last told everybody: plain numbers, no lock.
 
-use crate::line::{Fault, Kind, Tally};
+use crate::{
+    line::{Fault, Kind, Tally},
+    series::Flags,
+};
 
 /// Why an event which could be read was left out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,6 +124,16 @@ impl Counts {
 
     pub(crate) const fn refuse(&mut self, limit: Limit) {
         self.refused[limit as usize] += 1;
+    }
+
+    /// Counts a sample on its way to a series, or to a conflict.
+    pub(crate) const fn way(&mut self, flags: Flags, weight: u64) {
+        self.tags += flags.tagged as u64;
+        if flags.by_rule {
+            self.mapped += weight;
+        } else {
+            self.unmapped += weight;
+        }
     }
 
     pub(crate) const fn line(&mut self, tally: Tally) {

@@ -11,7 +11,7 @@ use crate::{
     line::{self, Dialect, Identity, Kind, Labels, Sample, Update},
     mapping::{Mapped, Mapping, Observer, Settings},
     relay::Relay,
-    series::{Aliases, Draft, Refusal, Route, Series, Shape, Store, Target, Tick},
+    series::{Aliases, Draft, Flags, Refusal, Route, Series, Shape, Store, Target, Tick, Way},
     telemetry::Telemetry,
 };
 
@@ -157,7 +157,9 @@ impl Worker {
             self.aliases.clear();
         }
         let retired = self.pipeline.store.retired_count();
-        if retired != self.retired_seen && now.0 >= self.forgotten.0 + FORGET_EVERY_MS {
+        // Not for a few: it takes a look at every alias.
+        let many = retired.saturating_sub(self.retired_seen) > self.aliases.len() as u64 / 8;
+        if many && now.0 >= self.forgotten.0 + FORGET_EVERY_MS {
             self.retired_seen = retired;
             self.forgotten = now;
             self.aliases.forget_retired();
@@ -193,6 +195,13 @@ impl Worker {
         if let Some(relay) = &mut self.relay {
             relay.take(line);
         }
+        if let Some(sample) = line::quick(line, self.pipeline.dialect) {
+            let hash = self.aliases.hash(&sample.identity);
+            if self.apply_known(hash, &sample, true, now) {
+                self.counts.samples += 1;
+                return;
+            }
+        }
         let mut samples = line::parse(line, self.pipeline.dialect);
         for sample in &mut samples {
             match sample {
@@ -204,31 +213,56 @@ impl Worker {
     }
 
     fn apply(&mut self, sample: &Sample<'_>, now: Tick) {
-        self.counts.alias_gets += 1;
         let hash = self.aliases.hash(&sample.identity);
-        let Some(route) = self.aliases.find(hash, &sample.identity) else {
-            return self.apply_unknown(hash, sample, now);
-        };
+        if !self.apply_known(hash, sample, false, now) {
+            self.counts.alias_gets += 1;
+            self.apply_unknown(hash, sample, now);
+        }
+    }
+
+    /// Applies a sample whose identity is known, or says that it is not. A `whole` line has no other
+    /// sample, and nobody else counts the bad tags before its colon.
+    fn apply_known(&mut self, hash: u32, sample: &Sample<'_>, whole: bool, now: Tick) -> bool {
+        let Some((way, flags)) = self.aliases.find(hash, &sample.identity) else { return false };
+        self.counts.alias_gets += 1;
         self.counts.alias_hits += 1;
-        let Some(update) = account(route, sample, &mut self.counts) else { return };
-        match &route.target {
-            Target::Series(series) => {
+        match way {
+            Way::Straight(series) => {
+                let weight = sample.update.weight();
+                self.counts.way(flags, weight);
+                let Some(update) = checked(sample.update, weight, &mut self.counts) else {
+                    return true;
+                };
                 if series.apply(update, now) {
-                    self.counts.events[sample.identity.kind as usize] += update.weight();
+                    self.counts.events[sample.identity.kind as usize] += weight;
                 } else {
                     self.apply_retired(hash, sample, update, now);
                 }
             }
-            Target::Conflict(name) => {
-                self.pipeline.telemetry.conflict(sample.identity.kind, name, update.weight());
+            Way::Other(route) => {
+                if whole {
+                    self.counts.tag_errors += route.section_errors;
+                }
+                let Some(update) = account(route, sample, &mut self.counts) else { return true };
+                match &route.target {
+                    Target::Series(series) if series.apply(update, now) => {
+                        self.counts.events[sample.identity.kind as usize] += update.weight();
+                    }
+                    Target::Series(_) => self.apply_retired(hash, sample, update, now),
+                    Target::Conflict(name) => {
+                        let telemetry = &self.pipeline.telemetry;
+                        telemetry.conflict(sample.identity.kind, name, update.weight());
+                    }
+                    Target::Drop | Target::Nameless => {}
+                }
             }
-            Target::Drop | Target::Nameless => {}
         }
+        true
     }
 
     /// The first sample of an identity: read, map, escape, sort, then find or make its series.
     #[cold]
-    fn apply_unknown(&mut self, hash: u64, sample: &Sample<'_>, now: Tick) {
+    fn apply_unknown(&mut self, hash: u32, sample: &Sample<'_>, now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let mut route = plan.route;
@@ -247,7 +281,7 @@ impl Worker {
             return;
         }
         let kind = sample.identity.kind;
-        match self.deliver(&wanted, update, None, now) {
+        match self.deliver(&wanted, update, now) {
             Ok(series) => {
                 self.counts.events[kind as usize] += update.weight();
                 route.target = Target::Series(series);
@@ -265,17 +299,13 @@ impl Worker {
         self.aliases.insert(hash, &sample.identity, route);
     }
 
-    /// The series of an alias is gone, or just about to be, and may have taken `update` with it.
+    /// The series of an alias is gone, and `update` with it.
     #[cold]
-    fn apply_retired(&mut self, hash: u64, sample: &Sample<'_>, update: Update, now: Tick) {
+    fn apply_retired(&mut self, hash: u32, sample: &Sample<'_>, update: Update, now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let Some(wanted) = plan.wanted else { return };
-        let applied = match self.aliases.find(hash, &sample.identity) {
-            Some(Route { target: Target::Series(series), .. }) => Some(Arc::clone(series)),
-            _ => None,
-        };
-        match self.deliver(&wanted, update, applied, now) {
+        match self.deliver(&wanted, update, now) {
             Ok(series) => {
                 self.counts.events[sample.identity.kind as usize] += update.weight();
                 let route = Route { target: Target::Series(series), ..plan.route };
@@ -289,49 +319,45 @@ impl Worker {
         }
     }
 
-    /// Finds or makes a series which will stay, and applies `update` to it once. `applied` is a
-    /// series which has it already.
+    /// Finds or makes a series which lives, and applies `update` to it.
     fn deliver(
         &self,
         wanted: &Wanted<'_>,
         update: Update,
-        mut applied: Option<Arc<Series>>,
         now: Tick,
     ) -> Result<Arc<Series>, Refusal> {
         loop {
             let found = self.pipeline.store.find_or_create(&wanted.draft(update), now)?;
-            let again = applied.is_some_and(|applied| Arc::ptr_eq(&applied, &found.series));
-            if found.created || again || found.series.apply(update, now) {
+            if found.created || found.series.apply(update, now) {
                 return Ok(found.series);
             }
-            // It was being retired. The next look finds it alive, or another one.
-            applied = Some(found.series);
+            // It has just been retired. The next look finds another one.
         }
     }
 }
 
 /// Counts a sample by its route, and gives the update if it can be applied.
 fn account(route: &Route, sample: &Sample<'_>, counts: &mut Counts) -> Option<Update> {
-    counts.tags += u64::from(route.tagged);
     counts.tag_errors += route.tag_errors;
     let weight = sample.update.weight();
     match route.target {
-        Target::Drop => {
-            counts.dropped += weight;
-            return None;
+        Target::Drop | Target::Nameless => {
+            counts.tags += u64::from(route.tagged);
+            match route.target {
+                Target::Drop => counts.dropped += weight,
+                _ => counts.error(EventError::EmptyName, weight),
+            }
+            None
         }
-        Target::Nameless => {
-            counts.error(EventError::EmptyName, weight);
-            return None;
+        Target::Series(_) | Target::Conflict(_) => {
+            counts.way(Flags { tagged: route.tagged, by_rule: route.by_rule }, weight);
+            checked(sample.update.scaled(route.scale), weight, counts)
         }
-        Target::Series(_) | Target::Conflict(_) => {}
     }
-    if route.by_rule {
-        counts.mapped += weight;
-    } else {
-        counts.unmapped += weight;
-    }
-    let update = sample.update.scaled(route.scale);
+}
+
+/// Refuses what no counter, sum or quantile would recover from.
+fn checked(update: Update, weight: u64, counts: &mut Counts) -> Option<Update> {
     match update {
         Update::Add(value) if value < 0.0 => counts.error(EventError::NegativeCounter, weight),
         Update::Add(value) | Update::Observe { value, .. } if !value.is_finite() => {
@@ -376,6 +402,7 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     let mut route = Route {
         target: Target::Drop,
         scale: 1.0,
+        section_errors: named.section_errors,
         tag_errors: named.tag_errors,
         tagged,
         by_rule: true,

@@ -1,30 +1,36 @@
 //! One series: what it is called, what it is worth, and how it is updated by many threads.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics_server::{HistogramState, Kind as Type, LabelBlock, SummaryState};
 
 mod aliases;
 mod family;
 mod histogram;
+mod lease;
 mod memory;
 mod sketch;
 mod store;
 mod summary;
 
-pub use aliases::{Aliases, Route, Target};
+pub use aliases::{Aliases, Flags, Route, Target, Way};
 pub use family::Shape;
 pub use memory::Memory;
 pub use store::{Bounds, Draft, FamilyPage, Found, Refusal, Store};
 
 use histogram::Histogram;
+use lease::Lease;
 use memory::Charge;
 use summary::Summary;
 
 use crate::line::Update;
+
+/// Atomics of the standard library; `tests/loom.rs` puts its own in their place.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+use atomic::{AtomicU64, Ordering};
 
 /// Milliseconds since the process started; the shell reads the clock and passes it down.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,8 +48,7 @@ pub struct Series {
     cell: Cell,
     /// Idle time after which it is retired; 0 is never.
     ttl_ms: u64,
-    touched_ms: AtomicU64,
-    retired: AtomicBool,
+    lease: Lease,
 }
 
 /// Boxed where large, so that counters do not pay for summaries.
@@ -85,13 +90,7 @@ impl Series {
                 Cell::Summary(Box::new(Mutex::new(Summary::new(Arc::clone(options), charge, now))))
             }
         };
-        Self {
-            labels,
-            cell,
-            ttl_ms,
-            touched_ms: AtomicU64::new(now.0),
-            retired: AtomicBool::new(false),
-        }
+        Self { labels, cell, ttl_ms, lease: Lease::new(now.0) }
     }
 
     /// The labels, sorted and escaped.
@@ -101,25 +100,16 @@ impl Series {
 
     /// Whether nobody sees it any more.
     pub fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::SeqCst)
+        self.lease.is_retired()
     }
 
     /// Applies one update.
     ///
-    /// `false` says that the series may have been retired meanwhile: look for it again, and apply
-    /// the update there if it is another series.
+    /// `false` says that the series has been retired: look for another one, and apply it there.
     #[must_use]
     pub fn apply(&self, update: Update, now: Tick) -> bool {
         self.change(update, now);
-        if self.ttl_ms == 0 {
-            return !self.retired.load(Ordering::Acquire);
-        }
-        // The order matters: touched is written before retired is read, and `retire_idle` does it
-        // the other way round, so at least one of the two sees the other.
-        if self.touched_ms.load(Ordering::Relaxed) != now.0 {
-            self.touched_ms.store(now.0, Ordering::SeqCst);
-        }
-        !self.is_retired()
+        if self.ttl_ms == 0 { !self.is_retired() } else { self.lease.touch(now.0) }
     }
 
     /// What the series is worth.
@@ -144,19 +134,7 @@ impl Series {
 
     /// Retires the series if it was idle for longer than its time to live.
     fn retire_idle(&self, now: Tick) -> bool {
-        if self.ttl_ms == 0 || !self.is_idle(now) {
-            return false;
-        }
-        self.retired.store(true, Ordering::SeqCst);
-        let idle = self.is_idle(now);
-        if !idle {
-            self.retired.store(false, Ordering::SeqCst);
-        }
-        idle
-    }
-
-    fn is_idle(&self, now: Tick) -> bool {
-        now.0.saturating_sub(self.touched_ms.load(Ordering::SeqCst)) > self.ttl_ms
+        self.ttl_ms > 0 && self.lease.retire_idle(self.ttl_ms, now.0)
     }
 
     /// A shape takes the updates of its kind only; others change nothing.
