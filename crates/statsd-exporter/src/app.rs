@@ -51,7 +51,8 @@ pub const PROGRAM: Program = Program {
 ///
 /// One line: the mapping, an address or a socket cannot be used.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mapping = reload::load(args.read.mapping_config.as_deref())?;
+    let unknown_keys = args.read.mapping_unknown_keys.into();
+    let mapping = reload::load(args.read.mapping_config.as_deref(), unknown_keys)?;
     if args.read.check_config {
         info!(rules = mapping.rules_count(), "the mapping is fine");
         return Ok(());
@@ -88,7 +89,12 @@ async fn serve(
 
     let (stop, shutdown) = Shutdown::new();
     stop.clone().request_on_signal()?;
-    let reloader = Arc::new(Reloader::new(args.read.mapping_config, Arc::clone(&pipeline), clock));
+    let reloader = Arc::new(Reloader::new(
+        args.read.mapping_config,
+        args.read.mapping_unknown_keys.into(),
+        Arc::clone(&pipeline),
+        clock,
+    ));
     reload_on_signal(Arc::clone(&reloader))?;
 
     let health = Health::new(clock.started());

@@ -8,7 +8,7 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
-use crate::line::Dialect;
+use crate::{line::Dialect, mapping::UnknownKeys};
 
 /// Everything that can be said on the command line.
 #[derive(Clone, Debug, Parser)]
@@ -110,6 +110,15 @@ pub struct ReadArgs {
     #[arg(id = "statsd.mapping-config", long, value_name = "FILE")]
     pub mapping_config: Option<PathBuf>,
 
+    /// What to do with keys of the mapping file which nobody knows.
+    #[arg(
+        id = "statsd.mapping-unknown-keys",
+        long,
+        value_name = "ACTION",
+        default_value = "error"
+    )]
+    pub mapping_unknown_keys: UnknownKeysArg,
+
     /// Check the mapping file, say what is wrong with it, and exit.
     #[arg(id = "check-config", long, value_name = "BOOL", default_value = "false",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -139,6 +148,24 @@ pub struct ReadArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub signalfx_tags: bool,
+}
+
+/// `--statsd.mapping-unknown-keys`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum UnknownKeysArg {
+    /// The file cannot be used.
+    Error,
+    /// They are logged.
+    Warn,
+}
+
+impl From<UnknownKeysArg> for UnknownKeys {
+    fn from(arg: UnknownKeysArg) -> Self {
+        match arg {
+            UnknownKeysArg::Error => Self::Refuse,
+            UnknownKeysArg::Warn => Self::Warn,
+        }
+    }
 }
 
 impl ReadArgs {

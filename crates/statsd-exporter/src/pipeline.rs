@@ -9,7 +9,7 @@ use std::sync::{
 use crate::{
     counts::{Counts, EventError, Limit},
     line::{self, Dialect, Identity, Kind, Labels, Sample, Update},
-    mapping::{Mapped, Mapping, Observer, Settings},
+    mapping::{Convert, Mapped, Mapping, Observer, Settings},
     relay::Relay,
     series::{Aliases, Draft, Flags, Refusal, Route, Series, Shape, Store, Target, Tick, Way},
     telemetry::Telemetry,
@@ -96,6 +96,7 @@ impl Pipeline {
                 labels: initial.labels.as_slice(),
                 // What is to be there from the start is to be there always.
                 ttl: std::time::Duration::ZERO,
+                generation: generation(&self.mappings),
                 first,
             };
             let mut counts = Counts::default();
@@ -327,7 +328,8 @@ impl Worker {
         now: Tick,
     ) -> Result<Arc<Series>, Refusal> {
         loop {
-            let found = self.pipeline.store.find_or_create(&wanted.draft(update), now)?;
+            let found =
+                self.pipeline.store.find_or_create(&wanted.draft(update, self.generation), now)?;
             if found.created || found.series.apply(update, now) {
                 return Ok(found.series);
             }
@@ -351,7 +353,14 @@ fn account(route: &Route, sample: &Sample<'_>, counts: &mut Counts) -> Option<Up
         }
         Target::Series(_) | Target::Conflict(_) => {
             counts.way(Flags { tagged: route.tagged, by_rule: route.by_rule }, weight);
-            checked(sample.update.scaled(route.scale), weight, counts)
+            let scaled = sample.update.scaled(route.scale);
+            match (route.convert, route.convert.update(scaled)) {
+                // A running total of a counter is as good as what a counter adds.
+                (Convert::Total, Update::Set(value)) => {
+                    checked(Update::Add(value), weight, counts).map(|_| Update::Set(value))
+                }
+                (_, update) => checked(update, weight, counts),
+            }
         }
     }
 }
@@ -368,6 +377,16 @@ fn checked(update: Update, weight: u64, counts: &mut Counts) -> Option<Update> {
     None
 }
 
+/// The number of the rules of now.
+fn generation(mappings: &Mappings) -> u32 {
+    low_bits(mappings.generation.load(Ordering::Acquire))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only told from its neighbours")]
+const fn low_bits(generation: u64) -> u32 {
+    generation as u32
+}
+
 /// What is to become of an identity.
 struct Plan<'m> {
     /// Complete where no series is wanted.
@@ -381,16 +400,18 @@ struct Wanted<'m> {
     labels: Labels,
     shape: Shape,
     settings: &'m Settings,
+    kind: Kind,
 }
 
 impl Wanted<'_> {
-    fn draft(&self, first: Update) -> Draft<'_> {
+    fn draft(&self, first: Update, generation: u64) -> Draft<'_> {
         Draft {
             name: &self.name,
             shape: &self.shape,
             help: &self.settings.help,
             labels: self.labels.as_slice(),
-            ttl: self.settings.ttl,
+            ttl: self.settings.ttls[self.kind as usize],
+            generation: low_bits(generation),
             first: Some(first),
         }
     }
@@ -402,12 +423,13 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     let mut route = Route {
         target: Target::Drop,
         scale: 1.0,
+        convert: Convert::Nothing,
         section_errors: named.section_errors,
         tag_errors: named.tag_errors,
         tagged,
         by_rule: true,
     };
-    let Mapped::Series { name, mut labels, scale, by_rule, settings } =
+    let Mapped::Series { name, mut labels, scale, convert, by_rule, settings } =
         mapping.apply(&named.name, identity.kind, named.labels)
     else {
         return Plan { route, wanted: None };
@@ -416,7 +438,8 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
         route.target = Target::Nameless;
         return Plan { route, wanted: None };
     }
-    let shape = shape(identity.kind, settings);
+    let kind = convert.kind(identity.kind);
+    let shape = shape(kind, settings);
     // The exporter writes these labels itself.
     let taken = match shape {
         Shape::Histogram(_) => labels.remove("le"),
@@ -425,17 +448,18 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     };
     route.tag_errors += u64::from(taken);
     route.scale = scale;
+    route.convert = convert;
     route.by_rule = by_rule;
     // A conflict until there is a series.
     route.target = Target::Conflict(Arc::from(""));
-    Plan { route, wanted: Some(Wanted { name, labels, shape, settings }) }
+    Plan { route, wanted: Some(Wanted { name, labels, shape, settings, kind }) }
 }
 
 fn shape(kind: Kind, settings: &Settings) -> Shape {
     match (kind, &settings.observer) {
         (Kind::Counter, _) => Shape::Counter,
         (Kind::Gauge, _) => Shape::Gauge,
-        (Kind::Observer, Observer::Histogram(bounds)) => Shape::Histogram(Arc::clone(bounds)),
+        (Kind::Observer, Observer::Histogram(options)) => Shape::Histogram(Arc::clone(options)),
         (Kind::Observer, Observer::Summary(options)) => Shape::Summary(Arc::clone(options)),
     }
 }

@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics_server::{HistogramState, Kind as Type, LabelBlock, SummaryState};
+use metrics_server::{
+    HistogramState, Kind as Type, LabelBlock, SummaryState, exposition::NativeBuckets,
+};
 
 mod aliases;
 mod family;
 mod histogram;
 mod lease;
 mod memory;
+mod native;
 mod sketch;
 mod store;
 mod summary;
@@ -30,6 +33,8 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
+use std::sync::atomic::AtomicU32;
+
 use atomic::{AtomicU64, Ordering};
 
 /// Milliseconds since the process started; the shell reads the clock and passes it down.
@@ -47,7 +52,9 @@ pub struct Series {
     labels: LabelBlock,
     cell: Cell,
     /// Idle time after which it is retired; 0 is never.
-    ttl_ms: u64,
+    ttl_ms: AtomicU64,
+    /// The mapping whose rule it follows.
+    generation: AtomicU32,
     lease: Lease,
 }
 
@@ -60,13 +67,22 @@ enum Cell {
     Summary(Box<Mutex<Summary>>),
 }
 
+/// What a rule says of a series beside its shape.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// Idle time after which it is retired; 0 is never.
+    ttl_ms: u64,
+    /// The mapping the rule is of.
+    generation: u32,
+}
+
 /// What a series is worth at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reading {
     /// A counter or gauge.
     Number(f64),
-    /// A histogram.
-    Histogram(HistogramState),
+    /// A histogram, and the same observations in exponential buckets.
+    Histogram(HistogramState, Option<NativeBuckets>),
     /// A summary.
     Summary(SummaryState),
 }
@@ -75,22 +91,29 @@ impl Series {
     fn new(
         labels: LabelBlock,
         shape: &Shape,
-        ttl_ms: u64,
+        terms: Terms,
         memory: &Arc<Memory>,
         now: Tick,
     ) -> Self {
         let cell = match shape {
             Shape::Counter => Cell::Counter(Number::default()),
             Shape::Gauge => Cell::Gauge(Number::default()),
-            Shape::Histogram(bounds) => {
-                Cell::Histogram(Box::new(Mutex::new(Histogram::new(Arc::clone(bounds)))))
+            Shape::Histogram(options) => {
+                let charge = Charge::new(Arc::clone(memory));
+                Cell::Histogram(Box::new(Mutex::new(Histogram::new(Arc::clone(options), charge))))
             }
             Shape::Summary(options) => {
                 let charge = Charge::new(Arc::clone(memory));
                 Cell::Summary(Box::new(Mutex::new(Summary::new(Arc::clone(options), charge, now))))
             }
         };
-        Self { labels, cell, ttl_ms, lease: Lease::new(now.0) }
+        Self {
+            labels,
+            cell,
+            ttl_ms: AtomicU64::new(terms.ttl_ms),
+            generation: AtomicU32::new(terms.generation),
+            lease: Lease::new(now.0),
+        }
     }
 
     /// The labels, sorted and escaped.
@@ -109,32 +132,60 @@ impl Series {
     #[must_use]
     pub fn apply(&self, update: Update, now: Tick) -> bool {
         self.change(update, now);
-        if self.ttl_ms == 0 { !self.is_retired() } else { self.lease.touch(now.0) }
+        if self.ttl_ms() == 0 { !self.is_retired() } else { self.lease.touch(now.0) }
     }
 
     /// What the series is worth.
     pub fn read(&self, now: Tick) -> Reading {
         match &self.cell {
             Cell::Counter(number) | Cell::Gauge(number) => Reading::Number(number.get()),
-            Cell::Histogram(histogram) => Reading::Histogram(lock(histogram).state()),
+            Cell::Histogram(histogram) => {
+                let (state, native) = lock(histogram).state();
+                Reading::Histogram(state, native)
+            }
             Cell::Summary(summary) => Reading::Summary(lock(summary).state(now)),
         }
     }
 
     /// What it takes, its place in its family, on the page and in the sorting of the page included.
-    /// What a summary keeps of its window comes on top.
+    /// Buckets of histograms and windows of summaries come on top.
     fn bytes(&self) -> u64 {
         let cell = match &self.cell {
             Cell::Counter(_) | Cell::Gauge(_) => 0,
-            Cell::Histogram(histogram) => size_of::<Mutex<Histogram>>() + lock(histogram).bytes(),
+            Cell::Histogram(_) => size_of::<Mutex<Histogram>>(),
             Cell::Summary(_) => size_of::<Mutex<Summary>>(),
         };
         (SERIES_BYTES + 2 * self.labels.as_str().len() + cell) as u64
     }
 
+    fn ttl_ms(&self) -> u64 {
+        self.ttl_ms.load(Ordering::Relaxed)
+    }
+
+    /// Takes what a rule of a newer mapping says: another time to live at once, other buckets or
+    /// quantiles by beginning anew. Rules which say the same change nothing.
+    fn adopt(&self, shape: &Shape, terms: Terms, now: Tick) {
+        if self.generation.swap(terms.generation, Ordering::Relaxed) == terms.generation {
+            return;
+        }
+        self.ttl_ms.store(terms.ttl_ms, Ordering::Relaxed);
+        // Idle time counts from here, so that a series which had for ever is not gone at once.
+        if terms.ttl_ms > 0 {
+            let _alive = self.lease.touch(now.0);
+        }
+        match (&self.cell, shape) {
+            (Cell::Histogram(histogram), Shape::Histogram(options)) => {
+                lock(histogram).adopt(options);
+            }
+            (Cell::Summary(summary), Shape::Summary(options)) => lock(summary).adopt(options, now),
+            _ => {}
+        }
+    }
+
     /// Retires the series if it was idle for longer than its time to live.
     fn retire_idle(&self, now: Tick) -> bool {
-        self.ttl_ms > 0 && self.lease.retire_idle(self.ttl_ms, now.0)
+        let ttl_ms = self.ttl_ms();
+        ttl_ms > 0 && self.lease.retire_idle(ttl_ms, now.0)
     }
 
     /// A shape takes the updates of its kind only; others change nothing.
@@ -144,7 +195,7 @@ impl Series {
                 // A counter stays a number, whatever is added to it.
                 number.update(|old| (old + value).min(f64::MAX));
             }
-            (Cell::Gauge(number), Update::Set(value)) => number.set(value),
+            (Cell::Counter(number) | Cell::Gauge(number), Update::Set(value)) => number.set(value),
             (Cell::Gauge(number), Update::Shift(value)) => number.update(|old| old + value),
             (Cell::Histogram(histogram), Update::Observe { value, weight }) => {
                 lock(histogram).observe(value, weight);

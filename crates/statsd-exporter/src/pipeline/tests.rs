@@ -9,7 +9,7 @@ use std::{
 };
 
 use expect_test::{expect, expect_file};
-use metrics_server::{Encoder, Families, Format, Page};
+use metrics_server::{Encoder, Families, Format, Page, exposition::NativeBuckets};
 use prometheus::Registry;
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ use crate::{
     expose,
     line::Dialect,
     mapping::Mapping,
-    series::{Bounds, Store, Tick},
+    series::{Bounds, Reading, Store, Tick},
     telemetry::{RESERVED_PREFIXES, Telemetry},
 };
 
@@ -601,4 +601,87 @@ proptest! {
         };
         prop_assert_eq!(page(&with), page(&without));
     }
+}
+
+#[test]
+fn rules_go_beyond_those_of_statsd_exporter() {
+    assert!(check_file("beyond.txt") > 8);
+}
+
+/// The histogram of `name`: its sum, and its exponential buckets.
+fn histogram(exporter: &Exporter, name: &str) -> (f64, Option<NativeBuckets>) {
+    let page = exporter.pipeline.store.family(name).expect("a family");
+    match page.series[0].read(exporter.now) {
+        Reading::Histogram(state, native) => (state.sum, native),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn histograms_are_native_too_and_protobuf_shows_it() {
+    let mut exporter = Exporter::new(
+        "defaults: {observer_type: histogram}
+mappings:
+- {match: fine, name: fine, histogram_options: {native_histogram_bucket_factor: 1.002}}
+- {match: few, name: few, histogram_options: {native_histogram_max_buckets: 2}}
+",
+    );
+    exporter.send(b"h:1|h\nh:2:2|h\nfine:1|h\nfew:1:2:4:8|h");
+    let (_, native) = histogram(&exporter, "h");
+    let native = native.expect("on by default");
+    assert_eq!((native.schema, &native.positive_deltas[..]), (3, &[1, 1][..]));
+    assert_eq!(histogram(&exporter, "fine").1.map(|native| native.schema), Some(8));
+    assert_eq!(histogram(&exporter, "few").1.map(|native| native.schema), Some(-2));
+
+    let shown: Arc<dyn Families> = Arc::new(Shown(Arc::clone(&exporter.pipeline), exporter.now));
+    let mut bytes = Vec::new();
+    let encoder = Encoder::new(Format::Protobuf, &mut bytes);
+    encoder.write_page(&Page::new(), &[shown], &["h".to_owned()]).expect("memory");
+    // Field 5, `schema`, with 3 as a `sint32`; then field 6, `zero_threshold`.
+    assert!(bytes.windows(3).any(|three| three == [5 << 3, 6, 6 << 3 | 1]), "{bytes:?}");
+
+    let mut exporter = Exporter::new(
+        "defaults: {observer_type: histogram, histogram_options: {native_histogram_bucket_factor: 1}}",
+    );
+    exporter.send(b"h:1|h");
+    assert_eq!(histogram(&exporter, "h").1, None);
+}
+
+#[test]
+fn a_reload_gives_live_series_what_changed() {
+    let rules = |ttl: &str, buckets: &str, max_age: &str| {
+        format!(
+            "defaults: {{ttl: 10s}}
+mappings:
+- {{match: h, name: h, observer_type: histogram, histogram_options: {{buckets: [{buckets}]}}}}
+- {{match: same, name: same, observer_type: histogram}}
+- {{match: s, name: s, summary_options: {{max_age: {max_age}}}}}
+- {{match: c, name: c, ttl: {ttl}}}
+"
+        )
+    };
+    let send = b"h:1|h\nsame:1|h\ns:1|h\nc:1|c";
+    let mut exporter = Exporter::new(&rules("10s", "1", "1m"));
+    exporter.send(send);
+    exporter.reload(&rules("1s", "1, 2", "2m"));
+    assert!(exporter.series().contains("h_bucket{le=\"1\"} 1\n"), "until the next sample");
+    exporter.send(send);
+    let series = exporter.series();
+    assert!(series.contains("h_bucket{le=\"2\"} 1\n"), "other buckets begin anew: {series}");
+    assert!(series.contains("same_count 2\n") && series.contains("s_count 2\n"), "{series}");
+    assert!(series.contains("\nc 2\n"), "{series}");
+    exporter.wait_ms(2_000);
+    let series = exporter.series();
+    assert!(!series.contains("\nc 2\n"), "its new time to live: {series}");
+    assert!(series.contains("same_count 2\n"), "{series}");
+}
+
+#[test]
+fn each_type_can_have_a_time_to_live() {
+    let mut exporter = Exporter::new("defaults: {ttl: 10s, type_ttl: {gauge: 1s}}");
+    exporter.send(b"a:1|c\nb:1|g\nc:1|ms");
+    exporter.wait_ms(2_000);
+    let series = exporter.series();
+    assert!(series.contains("\na 1\n") && series.contains("c_count 1\n"), "{series}");
+    assert!(!series.contains("\nb 1\n"), "{series}");
 }

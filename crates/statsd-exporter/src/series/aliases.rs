@@ -7,7 +7,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::Series;
-use crate::line::{Identity, Kind};
+use crate::{
+    line::{Identity, Kind},
+    mapping::Convert,
+};
 
 /// What an alias costs beside its bytes, roughly: its place in a table with room to grow.
 const ALIAS_BYTES: usize = 64;
@@ -21,6 +24,8 @@ pub struct Route {
     pub target: Target,
     /// Multiplies values.
     pub scale: f64,
+    /// What the rule makes of the sample's kind.
+    pub convert: Convert,
     /// Bad tags of each line, before its colon.
     pub section_errors: u64,
     /// Bad tags of each sample, behind its value.
@@ -88,6 +93,7 @@ pub enum Way {
 impl From<Route> for Way {
     fn from(route: Route) -> Self {
         let plain = route.scale.to_bits() == 1.0_f64.to_bits()
+            && route.convert == Convert::Nothing
             && route.section_errors == 0
             && route.tag_errors == 0;
         match route {
@@ -237,15 +243,26 @@ const fn low_bits(hash: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{Alias, Aliases, BLOCK_BYTES, Route, Target, Way};
-    use crate::line::{Identity, Kind};
+    use crate::{
+        line::{Identity, Kind},
+        mapping::Convert,
+    };
 
     fn identity<'a>(section: &'a [u8], fields: &'a [u8]) -> Identity<'a> {
         Identity { section, kind: Kind::Counter, fields }
     }
 
     fn route(tag_errors: u64) -> Route {
-        let target = Target::Drop;
-        Route { target, scale: 1.0, section_errors: 0, tag_errors, tagged: false, by_rule: true }
+        let (target, convert) = (Target::Drop, Convert::Nothing);
+        Route {
+            target,
+            scale: 1.0,
+            convert,
+            section_errors: 0,
+            tag_errors,
+            tagged: false,
+            by_rule: true,
+        }
     }
 
     fn found(aliases: &Aliases, identity: &Identity<'_>) -> Option<u64> {

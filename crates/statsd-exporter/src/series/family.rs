@@ -10,7 +10,10 @@ use hashbrown::HashTable;
 use metrics_server::{Kind as Type, LabelBlock};
 
 use super::{Series, Tick, lock};
-use crate::{counts::Limit, mapping::SummaryOptions};
+use crate::{
+    counts::Limit,
+    mapping::{HistogramOptions, SummaryOptions},
+};
 
 /// Sets of label names which one family remembers in order to count them.
 const LABEL_SETS_MAX: usize = 1_024;
@@ -22,8 +25,8 @@ pub enum Shape {
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Observations in buckets with these upper bounds.
-    Histogram(Arc<[f64]>),
+    /// Observations in buckets.
+    Histogram(Arc<HistogramOptions>),
     /// Observations as quantiles.
     Summary(Arc<SummaryOptions>),
 }
@@ -98,7 +101,7 @@ impl Family {
             return Ok(Added { series, created: false, label_set_is_new: false });
         }
         let series = Arc::new(make(labels, state.index.len() as u64)?);
-        state.expires |= series.ttl_ms > 0;
+        state.expires |= series.ttl_ms() > 0;
         let State { hasher, index, label_sets, .. } = state;
         index.insert_unique(hash, Arc::clone(&series), |series| {
             hasher.hash_one(series.labels().as_str())
@@ -136,6 +139,11 @@ impl Family {
             state.page_version = version;
         }
         page
+    }
+
+    /// Says that a series has a time to live now.
+    pub(super) fn expires(&self) {
+        lock(&self.state).expires = true;
     }
 
     /// Takes out what was idle for too long; says how many those were and what they took.

@@ -12,7 +12,7 @@ use std::{
 
 use metrics_server::{Kind as Type, LabelBlock};
 
-use super::{Memory, Series, Shape, Tick, family::Family};
+use super::{Memory, Series, Shape, Terms, Tick, family::Family};
 use crate::{counts::Limit, line::Update};
 
 /// Types in the order of the counters.
@@ -71,6 +71,8 @@ pub struct Draft<'a> {
     pub labels: &'a [(String, String)],
     /// Zero is for ever.
     pub ttl: Duration,
+    /// The mapping which says so: a series of an older one adopts shape and time to live.
+    pub generation: u32,
     /// What the series gets before anybody sees it, should it be new.
     pub first: Option<Update>,
 }
@@ -226,6 +228,8 @@ impl Store {
         if family.kind != draft.shape.kind() {
             return Err(Refusal::Conflict);
         }
+        let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
+        let terms = Terms { ttl_ms, generation: draft.generation };
         let make = |labels, others| {
             if others >= self.bounds.series_per_name_max {
                 return Err(Limit::SeriesPerName);
@@ -235,8 +239,7 @@ impl Store {
                 self.series_count.fetch_sub(1, Ordering::Relaxed);
                 return Err(Limit::Series);
             }
-            let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
-            let series = Series::new(labels, draft.shape, ttl_ms, &self.memory, now);
+            let series = Series::new(labels, draft.shape, terms, &self.memory, now);
             if !self.memory.take(series.bytes()) {
                 self.series_count.fetch_sub(1, Ordering::Relaxed);
                 return Err(Limit::Memory);
@@ -251,6 +254,12 @@ impl Store {
             names.join(",")
         };
         let added = family.find_or_add(labels, names, make).map_err(Refusal::Limit)?;
+        if !added.created {
+            added.series.adopt(draft.shape, terms, now);
+            if ttl_ms > 0 {
+                family.expires();
+            }
+        }
         if added.created {
             self.current[index(family.kind)].fetch_add(1, Ordering::Relaxed);
         }

@@ -115,6 +115,16 @@ impl Summary {
         self.charge.set(bytes);
     }
 
+    /// Begins its window anew with other quantiles or another age, if they are others.
+    pub(super) fn adopt(&mut self, options: &Arc<SummaryOptions>, now: Tick) {
+        if self.options != *options {
+            self.options = Arc::clone(options);
+            (self.started, self.step) = (now, 0);
+            self.window = Window::Exact(VecDeque::new());
+            self.settle();
+        }
+    }
+
     /// Quantiles of the window; sum and count of all time.
     pub(super) fn state(&mut self, now: Tick) -> SummaryState {
         self.advance(now);

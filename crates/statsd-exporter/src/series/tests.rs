@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::{Bounds, Draft, Reading, Refusal, Shape, Store, Tick};
-use crate::{counts::Limit, line::Update};
+use crate::{counts::Limit, line::Update, mapping::HistogramOptions};
 
 fn store(series_max: u64) -> Store {
     let bounds = Bounds { series_max, series_per_name_max: series_max, memory_bytes_max: 1 << 30 };
@@ -29,6 +29,7 @@ fn add(store: &Store, name: &str, text: &str, shape: &Shape, now: u64) -> Result
         help: &Arc::from("help"),
         labels: &labels,
         ttl: Duration::from_millis(10),
+        generation: 0,
         first: Some(Update::Add(1.0)),
     };
     let found = store.find_or_create(&draft, Tick(now))?;
@@ -53,7 +54,7 @@ fn contents(store: &Store) -> BTreeMap<(String, String), f64> {
 
 #[test]
 fn names_which_would_clash_on_the_page_are_refused() {
-    let histogram = Shape::Histogram(Arc::from([1.0]));
+    let histogram = Shape::Histogram(Arc::new(HistogramOptions::default()));
     let summary = Shape::Summary(Arc::default());
     for (first, second, expected) in [
         (("a", &Shape::Counter), ("a", &Shape::Gauge), Err(Refusal::Conflict)),
@@ -107,6 +108,7 @@ fn no_update_is_lost_to_retirement() {
         help: &Arc::from("help"),
         labels: &[],
         ttl: Duration::from_millis(1),
+        generation: 0,
         first: Some(Update::Add(1.0)),
     };
     let mut all = Vec::new();
