@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench images clean fail-task deny
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ e2e-full: ## the same, and what takes hours
 
 bench: ## figures for docs: scrape times, memory, comparisons
 	@deploy/bench
+
+bench-statsd: ## statsd-exporter beside the program it replaces, for docs/benchmarks-statsd.md
+	@deploy/bench-statsd
 
 images: ## build the images of the three exporters
 	@deploy/images/build

@@ -117,7 +117,6 @@ fn a_bad_mapping_dsn_or_address_is_named() -> Result<()> {
     let bad = ("DATA_SOURCE_NAME", "postgresql://u:S3cret@host:port/db");
     let line = postgres.refuses(&[], &[bad], 1)?;
     ensure!(!line.contains("S3cret"), "{line}");
-    postgres.refuses(&[], &[("DATA_SOURCE_NAME", "")], 1)?;
 
     let line = valkey.refuses(&["--redis.addr=gopher://u:S3cret@host"], &[], 1)?;
     ensure!(!line.contains("S3cret"), "{line}");
@@ -191,7 +190,7 @@ fn each_has_the_same_paths() -> Result<()> {
             let answer = exporter.get(path)?;
             ensure!(answer.status == status, "{} {path}: {}", subject.name, answer.status);
         }
-        ensure!(exporter.get("/")?.body.contains("href=\"/metrics\""), "{}", subject.name);
+        ensure!(exporter.get("/")?.body.contains("href=\"metrics\""), "{}", subject.name);
     }
     Ok(())
 }

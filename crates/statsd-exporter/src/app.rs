@@ -16,14 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::{
-    args::{Args, RelayArgs},
+    args::{Args, LimitArgs, RelayArgs},
     expose::{self, Exposed},
     ingest::{Clock, Ingest, Listen, Sockets, TcpLimits, resolve},
     memory::Budget,
     pipeline::{Limits, Mappings, Pipeline},
     relay::{self, Relay},
     reload::{self, Reloader},
-    series::Store,
+    series::{Bounds, Store},
     telemetry::{RESERVED_PREFIXES, Telemetry},
 };
 
@@ -51,7 +51,8 @@ pub const PROGRAM: Program = Program {
 ///
 /// One line: the mapping, an address or a socket cannot be used.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mapping = reload::load(args.read.mapping_config.as_deref())?;
+    let unknown_keys = args.read.mapping_unknown_keys.into();
+    let mapping = reload::load(args.read.mapping_config.as_deref(), unknown_keys)?;
     if args.read.check_config {
         info!(rules = mapping.rules_count(), "the mapping is fine");
         return Ok(());
@@ -64,25 +65,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     server.register_build_info(&INFO)?;
     let telemetry = Telemetry::register(server.registry(), args.compat.cache_size > 0)?;
     let relay = relay(&args.relay, server.registry())?;
-    let budget = Budget::read();
-    let series_max = match args.limits.series_max {
-        0 => budget.series_max(),
-        count => count,
-    };
-    let alias_bytes_max = match args.limits.alias_bytes_max {
-        0 => budget.alias_bytes_max(),
-        bytes => bytes,
-    };
+    let (bounds, limits) = limits(&args.limits, sockets.listeners_count());
     let pipeline = Arc::new(Pipeline {
-        store: Store::new(series_max, reserved(server.registry()), RESERVED_PREFIXES),
+        store: Store::new(bounds, reserved(server.registry()), RESERVED_PREFIXES),
         mappings: Mappings::new(mapping),
         telemetry,
         dialect: args.read.dialect(),
-        limits: Limits {
-            labels_max: args.limits.labels_max,
-            line_bytes_max: args.limits.line_bytes_max,
-            alias_bytes_max,
-        },
+        limits,
     });
     metrics_server::block_on(serve(args, server, sockets, relay, pipeline))?
 }
@@ -100,7 +89,12 @@ async fn serve(
 
     let (stop, shutdown) = Shutdown::new();
     stop.clone().request_on_signal()?;
-    let reloader = Arc::new(Reloader::new(args.read.mapping_config, Arc::clone(&pipeline), clock));
+    let reloader = Arc::new(Reloader::new(
+        args.read.mapping_config,
+        args.read.mapping_unknown_keys.into(),
+        Arc::clone(&pipeline),
+        clock,
+    ));
     reload_on_signal(Arc::clone(&reloader))?;
 
     let health = Health::new(clock.started());
@@ -124,9 +118,34 @@ async fn serve(
     Ok(())
 }
 
+/// Limits, with what a zero stands for.
+fn limits(args: &LimitArgs, listeners: usize) -> (Bounds, Limits) {
+    let budget = Budget::of_flag(args.memory_bytes_max);
+    let or = |value: u64, default: u64| if value == 0 { default } else { value };
+    let series_max = or(args.series_max, budget.series_max());
+    let bounds = Bounds {
+        series_max,
+        series_per_name_max: or(args.series_per_name_max, series_max.div_ceil(2)),
+        memory_bytes_max: budget.series_bytes_max(),
+    };
+    let alias_bytes_max = match args.alias_bytes_max {
+        0 => budget.alias_bytes_max(listeners),
+        bytes => bytes,
+    };
+    let limits = Limits {
+        labels_max: args.labels_max,
+        name_bytes_max: args.name_bytes_max,
+        line_bytes_max: args.line_bytes_max,
+        alias_bytes_max,
+    };
+    (bounds, limits)
+}
+
 fn listen(args: &Args) -> Listen {
     Listen {
         udp: args.listen.udp.clone(),
+        udp_threads: args.listen.udp_threads,
+        pause_max: args.listen.coalesce_max,
         tcp: args.listen.tcp.clone(),
         unixgram: args.listen.unixgram.clone(),
         unix_mode: args.listen.unix_mode.clone(),

@@ -8,7 +8,7 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
-use crate::line::Dialect;
+use crate::{line::Dialect, mapping::UnknownKeys};
 
 /// Everything that can be said on the command line.
 #[derive(Clone, Debug, Parser)]
@@ -53,7 +53,7 @@ impl ExporterArgs for Args {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Listeners")]
 pub struct ListenArgs {
-    /// UDP address on which to receive StatsD lines; empty for none.
+    /// UDP addresses on which to receive StatsD lines, with commas between them; empty for none.
     #[arg(id = "statsd.listen-udp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub udp: String,
 
@@ -65,6 +65,18 @@ pub struct ListenArgs {
     /// empty for none.
     #[arg(id = "statsd.listen-unixgram", long, value_name = "PATH", default_value = "")]
     pub unixgram: String,
+
+    /// Sockets and threads for each UDP address. The kernel spreads senders over them, so more than
+    /// one helps where one core cannot keep up with several senders.
+    #[arg(id = "statsd.udp-threads", long, value_name = "COUNT", default_value = "1",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub udp_threads: u16,
+
+    /// How long a UDP listener which is woken for every few datagrams may let more gather, never
+    /// for more than a quarter of its buffer; 0 for not at all.
+    #[arg(id = "statsd.max-coalesce", long, value_name = "DURATION", default_value = "2ms",
+          value_parser = parse_duration)]
+    pub coalesce_max: Duration,
 
     /// Permissions of the Unix datagram socket, octal.
     #[arg(id = "statsd.unixsocket-mode", long, value_name = "MODE", default_value = "755")]
@@ -83,6 +95,15 @@ pub struct ReadArgs {
     /// File with the rules which map StatsD names to metrics.
     #[arg(id = "statsd.mapping-config", long, value_name = "FILE")]
     pub mapping_config: Option<PathBuf>,
+
+    /// What to do with keys of the mapping file which nobody knows.
+    #[arg(
+        id = "statsd.mapping-unknown-keys",
+        long,
+        value_name = "ACTION",
+        default_value = "error"
+    )]
+    pub mapping_unknown_keys: UnknownKeysArg,
 
     /// Check the mapping file, say what is wrong with it, and exit.
     #[arg(id = "check-config", long, value_name = "BOOL", default_value = "false",
@@ -115,6 +136,24 @@ pub struct ReadArgs {
     pub signalfx_tags: bool,
 }
 
+/// `--statsd.mapping-unknown-keys`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum UnknownKeysArg {
+    /// The file cannot be used.
+    Error,
+    /// They are logged.
+    Warn,
+}
+
+impl From<UnknownKeysArg> for UnknownKeys {
+    fn from(arg: UnknownKeysArg) -> Self {
+        match arg {
+            UnknownKeysArg::Error => Self::Refuse,
+            UnknownKeysArg::Warn => Self::Warn,
+        }
+    }
+}
+
 impl ReadArgs {
     /// Which tags are read.
     pub const fn dialect(&self) -> Dialect {
@@ -133,14 +172,27 @@ impl ReadArgs {
 #[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
 pub struct LimitArgs {
     /// Series held at once. A new one beyond it is refused, those which are there go on. 0 is one
-    /// for every 1,536 bytes of three quarters of the container's memory, or of 1 GiB; counters,
-    /// gauges and quiet summaries take about 500 bytes, busy summaries 10 KiB and more.
+    /// for every 512 bytes of --statsd.max-memory.
     #[arg(id = "statsd.max-series", long, value_name = "COUNT", default_value = "0")]
     pub series_max: u64,
+
+    /// Series of one name. 0 is half of --statsd.max-series, so that one name leaves room for others.
+    #[arg(id = "statsd.max-series-per-name", long, value_name = "COUNT", default_value = "0")]
+    pub series_per_name_max: u64,
+
+    /// Bytes for series and aliases together. A quarter is for aliases; new series which do not fit
+    /// the rest are refused, and summaries keep fewer observations. 0 is three quarters of the
+    /// container's memory, or 1 GiB where it has no limit.
+    #[arg(id = "statsd.max-memory", long, value_name = "BYTES", default_value = "0")]
+    pub memory_bytes_max: u64,
 
     /// Labels of one series; a sample with more is refused.
     #[arg(id = "statsd.max-labels", long, value_name = "COUNT", default_value = "64")]
     pub labels_max: usize,
+
+    /// Bytes of a metric name; a sample with a longer one is refused.
+    #[arg(id = "statsd.max-name-length", long, value_name = "BYTES", default_value = "1024")]
+    pub name_bytes_max: usize,
 
     /// Bytes of a line in a datagram; a longer one is refused.
     #[arg(id = "statsd.max-line-length", long, value_name = "BYTES", default_value = "65535")]
@@ -156,7 +208,7 @@ pub struct LimitArgs {
     pub tcp_connections_max: usize,
 
     /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
-    /// and mapped anew. 0 is an eighth of three quarters of the container's memory, or of 1 GiB.
+    /// and mapped anew. 0 is its share of a quarter of --statsd.max-memory.
     #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "0")]
     pub alias_bytes_max: usize,
 }

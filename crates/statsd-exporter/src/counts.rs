@@ -1,6 +1,9 @@
 //! What one ingest thread has counted since it last told everybody: plain numbers, no lock.
 
-use crate::line::{Fault, Kind, Tally};
+use crate::{
+    line::{Fault, Kind, Tally},
+    series::Flags,
+};
 
 /// Why an event which could be read was left out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,8 +35,14 @@ impl EventError {
 pub enum Limit {
     /// `--statsd.max-series`
     Series,
+    /// `--statsd.max-series-per-name`
+    SeriesPerName,
+    /// `--statsd.max-memory`
+    Memory,
     /// `--statsd.max-labels`
     Labels,
+    /// `--statsd.max-name-length`
+    NameBytes,
     /// `--statsd.max-line-length`
     LineBytes,
     /// `--statsd.max-tcp-connections`
@@ -42,13 +51,24 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order of the counters.
-    pub const ALL: [Self; 4] = [Self::Series, Self::Labels, Self::LineBytes, Self::TcpConnections];
+    pub const ALL: [Self; 7] = [
+        Self::Series,
+        Self::SeriesPerName,
+        Self::Memory,
+        Self::Labels,
+        Self::NameBytes,
+        Self::LineBytes,
+        Self::TcpConnections,
+    ];
 
     /// The `limit` label.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Series => "series",
+            Self::SeriesPerName => "series_per_name",
+            Self::Memory => "memory",
             Self::Labels => "labels",
+            Self::NameBytes => "name_length",
             Self::LineBytes => "line_length",
             Self::TcpConnections => "tcp_connections",
         }
@@ -58,7 +78,10 @@ impl Limit {
     pub const fn flag(self) -> &'static str {
         match self {
             Self::Series => "--statsd.max-series",
+            Self::SeriesPerName => "--statsd.max-series-per-name",
+            Self::Memory => "--statsd.max-memory",
             Self::Labels => "--statsd.max-labels",
+            Self::NameBytes => "--statsd.max-name-length",
             Self::LineBytes => "--statsd.max-line-length",
             Self::TcpConnections => "--statsd.max-tcp-connections",
         }
@@ -101,6 +124,16 @@ impl Counts {
 
     pub(crate) const fn refuse(&mut self, limit: Limit) {
         self.refused[limit as usize] += 1;
+    }
+
+    /// Counts a sample on its way to a series, or to a conflict.
+    pub(crate) const fn way(&mut self, flags: Flags, weight: u64) {
+        self.tags += flags.tagged as u64;
+        if flags.by_rule {
+            self.mapped += weight;
+        } else {
+            self.unmapped += weight;
+        }
     }
 
     pub(crate) const fn line(&mut self, tally: Tally) {

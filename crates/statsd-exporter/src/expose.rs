@@ -5,13 +5,13 @@ use std::{io, sync::Arc};
 use axum::{
     Router,
     extract::State,
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode},
     response::Response,
     routing::any,
 };
 use metrics_server::{
     Desc, Encoder, Families, Page, Scrape, ScrapeRequest, Scraped, Scraping, ShutdownHandle,
-    http::text,
+    exposition::Extras, http::text,
 };
 
 use crate::{
@@ -56,7 +56,10 @@ pub(crate) fn write(store: &Store, name: &str, now: Tick, out: &mut Encoder<'_>)
     for series in page.series.iter() {
         match series.read(now) {
             Reading::Number(value) => family.sample(series.labels(), value),
-            Reading::Histogram(state) => family.histogram(series.labels(), &state),
+            Reading::Histogram(state, native) => {
+                let extras = Extras { native, ..Extras::default() };
+                family.histogram_with(series.labels(), &state, &extras);
+            }
             Reading::Summary(state) => family.summary(series.labels(), &state),
         }
         family.flush()?;
@@ -85,7 +88,14 @@ async fn reload(State(reloader): State<Arc<Reloader>>, method: Method) -> Respon
         return text(StatusCode::OK, "");
     }
     match reloader.reload() {
-        Ok(()) => text(StatusCode::OK, "Requesting reload"),
+        Ok(outcome) => {
+            let mut answer = text(StatusCode::OK, "Requesting reload");
+            // The body is what `statsd_exporter` answers; scripts compare it.
+            if let Ok(outcome) = HeaderValue::try_from(outcome) {
+                answer.headers_mut().insert("x-reload-outcome", outcome);
+            }
+            answer
+        }
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
     }
 }

@@ -15,7 +15,6 @@ use metrics_server::Check;
 use tracing::error;
 
 use crate::{
-    counts::Counts,
     pipeline::{Pipeline, Worker},
     relay::{self, Relay},
     series::Tick,
@@ -23,12 +22,14 @@ use crate::{
 
 mod datagrams;
 mod drops;
+mod pace;
 mod sockets;
 mod tcp;
 
 pub(crate) use sockets::{Listen, Sockets, resolve};
 pub(crate) use tcp::Limits as TcpLimits;
 
+use datagrams::Count;
 use drops::Drops;
 
 /// How long a thread waits on a quiet socket before it looks whether it is to stop.
@@ -54,9 +55,14 @@ impl Clock {
         self.started
     }
 
+    /// The time since.
+    fn elapsed(self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Now.
     pub(crate) fn tick(self) -> Tick {
-        Tick(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Tick(u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
 
@@ -124,10 +130,11 @@ impl Ingest {
             })?;
         }
         let drops = Drops::of(sockets.udp.as_slice());
+        let pause_max = sockets.pause_max;
         for socket in sockets.udp {
             let context = context.clone();
-            let count: fn(&mut Counts) -> &mut u64 = |counts| &mut counts.udp_packets;
-            ingest.thread("udp", move || datagrams::read(&socket, count, &context))?;
+            let count: Count = |counts| &mut counts.udp_packets;
+            ingest.thread("udp", move || datagrams::read(&socket, count, pause_max, &context))?;
         }
         if let Some((listener, limits)) = sockets.tcp {
             let context = context.clone();
@@ -135,8 +142,11 @@ impl Ingest {
         }
         if let Some(socket) = sockets.unixgram {
             let context = context.clone();
-            let count: fn(&mut Counts) -> &mut u64 = |counts| &mut counts.unixgram_packets;
-            ingest.thread("unixgram", move || datagrams::read(&socket, count, &context))?;
+            let count: Count = |counts| &mut counts.unixgram_packets;
+            // A sender of the same machine waits where the buffer is full, so there is no pause.
+            let pause_max = Duration::ZERO;
+            ingest
+                .thread("unixgram", move || datagrams::read(&socket, count, pause_max, &context))?;
         }
         ingest.thread("sweeper", move || {
             sweep(&context, drops);
@@ -208,7 +218,9 @@ impl Drop for Watch {
 fn sweep(context: &Context, mut drops: Drops) {
     while !context.stop.is_requested() {
         std::thread::park_timeout(SWEEP_EVERY);
-        context.pipeline.store.retire_idle(context.clock.tick());
+        let store = &context.pipeline.store;
+        store.retire_idle(context.clock.tick());
+        context.pipeline.telemetry.memory_refused(store.memory().take_refused());
         let dropped = drops.read();
         if dropped > 0 {
             context.pipeline.telemetry.udp_dropped(dropped);

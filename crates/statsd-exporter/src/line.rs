@@ -6,10 +6,12 @@
 use thiserror::Error;
 
 mod escape;
+mod quick;
 mod tags;
 mod value;
 
 pub use escape::escape;
+pub use quick::quick;
 pub use tags::{Dialect, Labels};
 
 use tags::{Section, pairs, split_section, text};
@@ -427,18 +429,25 @@ pub struct Named {
     pub name: String,
     /// Keys are label names, values are as the client wrote them.
     pub labels: Labels,
-    /// Tags behind the value which had to be left out; those before the colon are in the tally.
+    /// Tags before the colon which had to be left out; the tally of a line has them, too.
+    pub section_errors: u64,
+    /// Tags behind the value which had to be left out.
     pub tag_errors: u64,
 }
 
 impl Identity<'_> {
     /// Reads name and labels. The cold path: it allocates.
     pub fn read(&self, dialect: Dialect) -> Named {
-        let Section { before, after, tags, .. } = split_section(self.section, dialect);
-        let mut named = Named { name: text(before).into_owned(), ..Named::default() };
+        let Section { before, after, tags, broken } = split_section(self.section, dialect);
+        let mut named = Named {
+            name: text(before).into_owned(),
+            section_errors: u64::from(broken),
+            ..Named::default()
+        };
         named.name.push_str(&text(after));
-        for (key, value) in pairs(tags, b'=').flatten() {
-            named.labels.set_raw(key, value);
+        for pair in pairs(tags, b'=') {
+            let set = pair.is_some_and(|(key, value)| named.labels.set_raw(key, value));
+            named.section_errors += u64::from(!set);
         }
         for field in self.fields.split(|byte| *byte == b'|') {
             match field {

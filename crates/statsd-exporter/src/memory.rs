@@ -9,11 +9,10 @@ const LIMIT_FILES: [&str; 2] =
 const DEFAULT_BYTES: u64 = 1024 * 1024 * 1024;
 /// Version 1 writes a number near 2^63 for no limit.
 const NO_LIMIT_BYTES: u64 = 1 << 60;
-/// What a series is planned with, its share of a page that is being made included. A flood of new
-/// counters, gauges and timers in 64 MiB peaks at about 45 MiB with it, and at 62 MiB with 1,024.
-const SERIES_BYTES: u64 = 1_536;
-/// The share of the memory which the aliases of one listener get.
-const ALIAS_SHARE: u64 = 8;
+/// There are as many series as if each took this; most take less, and what they take is counted.
+const SERIES_BYTES: u64 = 512;
+/// The share of the memory which the aliases of all listeners get together.
+const ALIAS_SHARE: u64 = 4;
 
 /// The memory which is planned with: three quarters of the container's limit, or 1 GiB.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,8 +21,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Asks the system.
-    pub(crate) fn read() -> Self {
+    /// So many bytes, or what the system tells where it is 0.
+    pub(crate) fn of_flag(bytes: u64) -> Self {
+        if bytes > 0 {
+            return Self { bytes };
+        }
         let texts = LIMIT_FILES.iter().filter_map(|path| fs::read_to_string(path).ok());
         Self::of(texts.filter_map(|text| limit(&text)).min())
     }
@@ -32,14 +34,19 @@ impl Budget {
         Self { bytes: limit.map_or(DEFAULT_BYTES, |bytes| bytes / 4 * 3) }
     }
 
-    /// How many series fit.
+    /// How many series there may be.
     pub(crate) const fn series_max(self) -> u64 {
         self.bytes / SERIES_BYTES
     }
 
-    /// Bytes for the aliases of one listener.
-    pub(crate) fn alias_bytes_max(self) -> usize {
-        usize::try_from(self.bytes / ALIAS_SHARE).unwrap_or(usize::MAX)
+    /// Bytes for series.
+    pub(crate) const fn series_bytes_max(self) -> u64 {
+        self.bytes / ALIAS_SHARE * (ALIAS_SHARE - 1)
+    }
+
+    /// Bytes for the aliases of one of `listeners`.
+    pub(crate) fn alias_bytes_max(self, listeners: usize) -> usize {
+        usize::try_from(self.bytes / ALIAS_SHARE).unwrap_or(usize::MAX) / listeners.max(1)
     }
 }
 
@@ -58,7 +65,10 @@ mod tests {
         assert_eq!(limit("max\n"), None);
         assert_eq!(limit("9223372036854771712\n"), None);
         let budget = Budget::of(limit("67108864"));
-        assert_eq!((budget.series_max(), budget.alias_bytes_max()), (32_768, 6_291_456));
-        assert_eq!(Budget::of(None).series_max(), 699_050);
+        assert_eq!(budget.series_max(), 98_304);
+        assert_eq!(budget.series_bytes_max(), 37_748_736);
+        assert_eq!(budget.alias_bytes_max(2), 6_291_456);
+        assert_eq!(Budget::of(None).series_bytes_max(), 805_306_368);
+        assert_eq!(Budget::of_flag(1024).series_max(), 2);
     }
 }

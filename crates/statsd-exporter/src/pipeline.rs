@@ -9,9 +9,9 @@ use std::sync::{
 use crate::{
     counts::{Counts, EventError, Limit},
     line::{self, Dialect, Identity, Kind, Labels, Sample, Update},
-    mapping::{Mapped, Mapping, Observer, Settings},
+    mapping::{Convert, Mapped, Mapping, Observer, Settings},
     relay::Relay,
-    series::{Aliases, Draft, Refusal, Route, Series, Shape, Store, Target, Tick},
+    series::{Aliases, Draft, Flags, Refusal, Route, Series, Shape, Store, Target, Tick, Way},
     telemetry::Telemetry,
 };
 
@@ -39,6 +39,8 @@ pub struct Pipeline {
 pub struct Limits {
     /// Labels of one sample; one with more is refused.
     pub labels_max: usize,
+    /// Bytes of a metric name; a longer one is refused.
+    pub name_bytes_max: usize,
     /// Bytes of one line; a longer one is refused.
     pub line_bytes_max: usize,
     /// Bytes for the aliases of one thread; it forgets all rather than take more.
@@ -94,6 +96,7 @@ impl Pipeline {
                 labels: initial.labels.as_slice(),
                 // What is to be there from the start is to be there always.
                 ttl: std::time::Duration::ZERO,
+                generation: generation(&self.mappings),
                 first,
             };
             let mut counts = Counts::default();
@@ -102,8 +105,8 @@ impl Pipeline {
                 Err(Refusal::Conflict) => {
                     self.telemetry.conflict(initial.kind, &Arc::from(initial.name.as_str()), 1);
                 }
-                Err(Refusal::SeriesLimit) => {
-                    counts.refuse(Limit::Series);
+                Err(Refusal::Limit(limit)) => {
+                    counts.refuse(limit);
                     self.telemetry.publish(&mut counts);
                 }
             }
@@ -155,7 +158,9 @@ impl Worker {
             self.aliases.clear();
         }
         let retired = self.pipeline.store.retired_count();
-        if retired != self.retired_seen && now.0 >= self.forgotten.0 + FORGET_EVERY_MS {
+        // Not for a few: it takes a look at every alias.
+        let many = retired.saturating_sub(self.retired_seen) > self.aliases.len() as u64 / 8;
+        if many && now.0 >= self.forgotten.0 + FORGET_EVERY_MS {
             self.retired_seen = retired;
             self.forgotten = now;
             self.aliases.forget_retired();
@@ -191,6 +196,13 @@ impl Worker {
         if let Some(relay) = &mut self.relay {
             relay.take(line);
         }
+        if let Some(sample) = line::quick(line, self.pipeline.dialect) {
+            let hash = self.aliases.hash(&sample.identity);
+            if self.apply_known(hash, &sample, true, now) {
+                self.counts.samples += 1;
+                return;
+            }
+        }
         let mut samples = line::parse(line, self.pipeline.dialect);
         for sample in &mut samples {
             match sample {
@@ -202,31 +214,56 @@ impl Worker {
     }
 
     fn apply(&mut self, sample: &Sample<'_>, now: Tick) {
-        self.counts.alias_gets += 1;
         let hash = self.aliases.hash(&sample.identity);
-        let Some(route) = self.aliases.find(hash, &sample.identity) else {
-            return self.apply_unknown(hash, sample, now);
-        };
+        if !self.apply_known(hash, sample, false, now) {
+            self.counts.alias_gets += 1;
+            self.apply_unknown(hash, sample, now);
+        }
+    }
+
+    /// Applies a sample whose identity is known, or says that it is not. A `whole` line has no other
+    /// sample, and nobody else counts the bad tags before its colon.
+    fn apply_known(&mut self, hash: u32, sample: &Sample<'_>, whole: bool, now: Tick) -> bool {
+        let Some((way, flags)) = self.aliases.find(hash, &sample.identity) else { return false };
+        self.counts.alias_gets += 1;
         self.counts.alias_hits += 1;
-        let Some(update) = account(route, sample, &mut self.counts) else { return };
-        match &route.target {
-            Target::Series(series) => {
+        match way {
+            Way::Straight(series) => {
+                let weight = sample.update.weight();
+                self.counts.way(flags, weight);
+                let Some(update) = checked(sample.update, weight, &mut self.counts) else {
+                    return true;
+                };
                 if series.apply(update, now) {
-                    self.counts.events[sample.identity.kind as usize] += update.weight();
+                    self.counts.events[sample.identity.kind as usize] += weight;
                 } else {
                     self.apply_retired(hash, sample, update, now);
                 }
             }
-            Target::Conflict(name) => {
-                self.pipeline.telemetry.conflict(sample.identity.kind, name, update.weight());
+            Way::Other(route) => {
+                if whole {
+                    self.counts.tag_errors += route.section_errors;
+                }
+                let Some(update) = account(route, sample, &mut self.counts) else { return true };
+                match &route.target {
+                    Target::Series(series) if series.apply(update, now) => {
+                        self.counts.events[sample.identity.kind as usize] += update.weight();
+                    }
+                    Target::Series(_) => self.apply_retired(hash, sample, update, now),
+                    Target::Conflict(name) => {
+                        let telemetry = &self.pipeline.telemetry;
+                        telemetry.conflict(sample.identity.kind, name, update.weight());
+                    }
+                    Target::Drop | Target::Nameless => {}
+                }
             }
-            Target::Drop | Target::Nameless => {}
         }
+        true
     }
 
     /// The first sample of an identity: read, map, escape, sort, then find or make its series.
     #[cold]
-    fn apply_unknown(&mut self, hash: u64, sample: &Sample<'_>, now: Tick) {
+    fn apply_unknown(&mut self, hash: u32, sample: &Sample<'_>, now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let mut route = plan.route;
@@ -240,8 +277,12 @@ impl Worker {
             self.counts.refuse(Limit::Labels);
             return;
         }
+        if wanted.name.len() > self.pipeline.limits.name_bytes_max {
+            self.counts.refuse(Limit::NameBytes);
+            return;
+        }
         let kind = sample.identity.kind;
-        match self.deliver(&wanted, update, None, now) {
+        match self.deliver(&wanted, update, now) {
             Ok(series) => {
                 self.counts.events[kind as usize] += update.weight();
                 route.target = Target::Series(series);
@@ -251,25 +292,21 @@ impl Worker {
                 self.pipeline.telemetry.conflict(kind, &name, update.weight());
                 route.target = Target::Conflict(name);
             }
-            Err(Refusal::SeriesLimit) => {
-                self.counts.refuse(Limit::Series);
+            Err(Refusal::Limit(limit)) => {
+                self.counts.refuse(limit);
                 return;
             }
         }
         self.aliases.insert(hash, &sample.identity, route);
     }
 
-    /// The series of an alias is gone, or just about to be, and may have taken `update` with it.
+    /// The series of an alias is gone, and `update` with it.
     #[cold]
-    fn apply_retired(&mut self, hash: u64, sample: &Sample<'_>, update: Update, now: Tick) {
+    fn apply_retired(&mut self, hash: u32, sample: &Sample<'_>, update: Update, now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let Some(wanted) = plan.wanted else { return };
-        let applied = match self.aliases.find(hash, &sample.identity) {
-            Some(Route { target: Target::Series(series), .. }) => Some(Arc::clone(series)),
-            _ => None,
-        };
-        match self.deliver(&wanted, update, applied, now) {
+        match self.deliver(&wanted, update, now) {
             Ok(series) => {
                 self.counts.events[sample.identity.kind as usize] += update.weight();
                 let route = Route { target: Target::Series(series), ..plan.route };
@@ -279,53 +316,57 @@ impl Worker {
                 let name: Arc<str> = Arc::from(wanted.name.as_str());
                 self.pipeline.telemetry.conflict(sample.identity.kind, &name, update.weight());
             }
-            Err(Refusal::SeriesLimit) => self.counts.refuse(Limit::Series),
+            Err(Refusal::Limit(limit)) => self.counts.refuse(limit),
         }
     }
 
-    /// Finds or makes a series which will stay, and applies `update` to it once. `applied` is a
-    /// series which has it already.
+    /// Finds or makes a series which lives, and applies `update` to it.
     fn deliver(
         &self,
         wanted: &Wanted<'_>,
         update: Update,
-        mut applied: Option<Arc<Series>>,
         now: Tick,
     ) -> Result<Arc<Series>, Refusal> {
         loop {
-            let found = self.pipeline.store.find_or_create(&wanted.draft(update), now)?;
-            let again = applied.is_some_and(|applied| Arc::ptr_eq(&applied, &found.series));
-            if found.created || again || found.series.apply(update, now) {
+            let found =
+                self.pipeline.store.find_or_create(&wanted.draft(update, self.generation), now)?;
+            if found.created || found.series.apply(update, now) {
                 return Ok(found.series);
             }
-            // It was being retired. The next look finds it alive, or another one.
-            applied = Some(found.series);
+            // It has just been retired. The next look finds another one.
         }
     }
 }
 
 /// Counts a sample by its route, and gives the update if it can be applied.
 fn account(route: &Route, sample: &Sample<'_>, counts: &mut Counts) -> Option<Update> {
-    counts.tags += u64::from(route.tagged);
     counts.tag_errors += route.tag_errors;
     let weight = sample.update.weight();
     match route.target {
-        Target::Drop => {
-            counts.dropped += weight;
-            return None;
+        Target::Drop | Target::Nameless => {
+            counts.tags += u64::from(route.tagged);
+            match route.target {
+                Target::Drop => counts.dropped += weight,
+                _ => counts.error(EventError::EmptyName, weight),
+            }
+            None
         }
-        Target::Nameless => {
-            counts.error(EventError::EmptyName, weight);
-            return None;
+        Target::Series(_) | Target::Conflict(_) => {
+            counts.way(Flags { tagged: route.tagged, by_rule: route.by_rule }, weight);
+            let scaled = sample.update.scaled(route.scale);
+            match (route.convert, route.convert.update(scaled)) {
+                // A running total of a counter is as good as what a counter adds.
+                (Convert::Total, Update::Set(value)) => {
+                    checked(Update::Add(value), weight, counts).map(|_| Update::Set(value))
+                }
+                (_, update) => checked(update, weight, counts),
+            }
         }
-        Target::Series(_) | Target::Conflict(_) => {}
     }
-    if route.by_rule {
-        counts.mapped += weight;
-    } else {
-        counts.unmapped += weight;
-    }
-    let update = sample.update.scaled(route.scale);
+}
+
+/// Refuses what no counter, sum or quantile would recover from.
+fn checked(update: Update, weight: u64, counts: &mut Counts) -> Option<Update> {
     match update {
         Update::Add(value) if value < 0.0 => counts.error(EventError::NegativeCounter, weight),
         Update::Add(value) | Update::Observe { value, .. } if !value.is_finite() => {
@@ -334,6 +375,16 @@ fn account(route: &Route, sample: &Sample<'_>, counts: &mut Counts) -> Option<Up
         _ => return Some(update),
     }
     None
+}
+
+/// The number of the rules of now.
+fn generation(mappings: &Mappings) -> u32 {
+    low_bits(mappings.generation.load(Ordering::Acquire))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only told from its neighbours")]
+const fn low_bits(generation: u64) -> u32 {
+    generation as u32
 }
 
 /// What is to become of an identity.
@@ -349,16 +400,18 @@ struct Wanted<'m> {
     labels: Labels,
     shape: Shape,
     settings: &'m Settings,
+    kind: Kind,
 }
 
 impl Wanted<'_> {
-    fn draft(&self, first: Update) -> Draft<'_> {
+    fn draft(&self, first: Update, generation: u64) -> Draft<'_> {
         Draft {
             name: &self.name,
             shape: &self.shape,
             help: &self.settings.help,
             labels: self.labels.as_slice(),
-            ttl: self.settings.ttl,
+            ttl: self.settings.ttls[self.kind as usize],
+            generation: low_bits(generation),
             first: Some(first),
         }
     }
@@ -370,11 +423,13 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     let mut route = Route {
         target: Target::Drop,
         scale: 1.0,
+        convert: Convert::Nothing,
+        section_errors: named.section_errors,
         tag_errors: named.tag_errors,
         tagged,
         by_rule: true,
     };
-    let Mapped::Series { name, mut labels, scale, by_rule, settings } =
+    let Mapped::Series { name, mut labels, scale, convert, by_rule, settings } =
         mapping.apply(&named.name, identity.kind, named.labels)
     else {
         return Plan { route, wanted: None };
@@ -383,7 +438,8 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
         route.target = Target::Nameless;
         return Plan { route, wanted: None };
     }
-    let shape = shape(identity.kind, settings);
+    let kind = convert.kind(identity.kind);
+    let shape = shape(kind, settings);
     // The exporter writes these labels itself.
     let taken = match shape {
         Shape::Histogram(_) => labels.remove("le"),
@@ -392,17 +448,18 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     };
     route.tag_errors += u64::from(taken);
     route.scale = scale;
+    route.convert = convert;
     route.by_rule = by_rule;
     // A conflict until there is a series.
     route.target = Target::Conflict(Arc::from(""));
-    Plan { route, wanted: Some(Wanted { name, labels, shape, settings }) }
+    Plan { route, wanted: Some(Wanted { name, labels, shape, settings, kind }) }
 }
 
 fn shape(kind: Kind, settings: &Settings) -> Shape {
     match (kind, &settings.observer) {
         (Kind::Counter, _) => Shape::Counter,
         (Kind::Gauge, _) => Shape::Gauge,
-        (Kind::Observer, Observer::Histogram(bounds)) => Shape::Histogram(Arc::clone(bounds)),
+        (Kind::Observer, Observer::Histogram(options)) => Shape::Histogram(Arc::clone(options)),
         (Kind::Observer, Observer::Summary(options)) => Shape::Summary(Arc::clone(options)),
     }
 }

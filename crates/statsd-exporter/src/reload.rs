@@ -9,7 +9,11 @@ use std::{
 use anyhow::Context as _;
 use tracing::{error, info, warn};
 
-use crate::{ingest::Clock, mapping::Mapping, pipeline::Pipeline};
+use crate::{
+    ingest::Clock,
+    mapping::{Mapping, UnknownKeys},
+    pipeline::Pipeline,
+};
 
 /// A mapping file is written by people.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -19,7 +23,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// # Errors
 ///
 /// The file cannot be read, or says something that cannot be done.
-pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Mapping> {
+pub(crate) fn load(path: Option<&Path>, unknown_keys: UnknownKeys) -> anyhow::Result<Mapping> {
     let Some(path) = path else { return Ok(Mapping::default()) };
     let context = || format!("cannot load mapping {}", path.display());
     let size = fs::metadata(path).with_context(context)?.len();
@@ -28,7 +32,7 @@ pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Mapping> {
             .with_context(context);
     }
     let text = fs::read_to_string(path).with_context(context)?;
-    let mapping = Mapping::parse(&text).with_context(context)?;
+    let mapping = Mapping::parse_with(&text, unknown_keys).with_context(context)?;
     for warning in mapping.warnings() {
         warn!(file = %path.display(), "{warning}");
     }
@@ -39,33 +43,41 @@ pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Mapping> {
 #[derive(Debug)]
 pub(crate) struct Reloader {
     path: Option<PathBuf>,
+    unknown_keys: UnknownKeys,
     pipeline: Arc<Pipeline>,
     clock: Clock,
 }
 
 impl Reloader {
     /// Rules of `path` go to `pipeline`.
-    pub(crate) const fn new(path: Option<PathBuf>, pipeline: Arc<Pipeline>, clock: Clock) -> Self {
-        Self { path, pipeline, clock }
+    pub(crate) const fn new(
+        path: Option<PathBuf>,
+        unknown_keys: UnknownKeys,
+        pipeline: Arc<Pipeline>,
+        clock: Clock,
+    ) -> Self {
+        Self { path, unknown_keys, pipeline, clock }
     }
 
-    /// Takes new rules. Series which are there keep their values, buckets and times to live.
+    /// Takes new rules and says what came of it. Series which are there keep their values; with its
+    /// next sample each takes time to live and buckets of its new rule, where they are others.
     ///
     /// # Errors
     ///
     /// The file cannot be used; the old rules stay.
-    pub(crate) fn reload(&self) -> anyhow::Result<()> {
+    pub(crate) fn reload(&self) -> anyhow::Result<String> {
         let Some(path) = &self.path else {
             warn!("asked to reload the mapping, but there is no mapping file");
-            return Ok(());
+            return Ok("there is no mapping file".to_owned());
         };
-        let loaded = load(Some(path));
+        let loaded = load(Some(path), self.unknown_keys);
         self.pipeline.telemetry.reloaded(loaded.is_ok());
         match loaded {
             Ok(mapping) => {
                 info!(file = %path.display(), rules = mapping.rules_count(), "mapping reloaded");
+                let (rules, warnings) = (mapping.rules_count(), mapping.warnings().len());
                 self.pipeline.replace_mapping(mapping, self.clock.tick());
-                Ok(())
+                Ok(format!("{rules} rules, {warnings} warnings"))
             }
             Err(error) => {
                 error!(error = format!("{error:#}"), "the mapping was not reloaded");

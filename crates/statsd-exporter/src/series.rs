@@ -1,31 +1,49 @@
 //! One series: what it is called, what it is worth, and how it is updated by many threads.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics_server::{HistogramState, Kind as Type, LabelBlock, SummaryState};
+use metrics_server::{
+    HistogramState, Kind as Type, LabelBlock, SummaryState, exposition::NativeBuckets,
+};
 
 mod aliases;
 mod family;
 mod histogram;
+mod lease;
+mod memory;
+mod native;
 mod sketch;
 mod store;
 mod summary;
 
-pub use aliases::{Aliases, Route, Target};
+pub use aliases::{Aliases, Flags, Route, Target, Way};
 pub use family::Shape;
-pub use store::{Draft, FamilyPage, Found, Refusal, Store};
+pub use memory::Memory;
+pub use store::{Bounds, Draft, FamilyPage, Found, Refusal, Store};
 
 use histogram::Histogram;
+use lease::Lease;
+use memory::Charge;
 use summary::Summary;
 
 use crate::line::Update;
 
+/// Atomics of the standard library; `tests/loom.rs` puts its own in their place.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+use std::sync::atomic::AtomicU32;
+
+use atomic::{AtomicU64, Ordering};
+
 /// Milliseconds since the process started; the shell reads the clock and passes it down.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Tick(pub u64);
+
+/// What any series takes beside its labels: itself with two counts of references, about 20 bytes in
+/// the index of its family, 8 on the page, 24 while the page is sorted, and what an allocator adds.
+const SERIES_BYTES: usize = size_of::<Series>() + 96;
 
 /// One series. Ingest threads update it through a shared reference; counters and gauges take no
 /// lock, histograms and summaries one of their own.
@@ -34,17 +52,28 @@ pub struct Series {
     labels: LabelBlock,
     cell: Cell,
     /// Idle time after which it is retired; 0 is never.
-    ttl_ms: u64,
-    touched_ms: AtomicU64,
-    retired: AtomicBool,
+    ttl_ms: AtomicU64,
+    /// The mapping whose rule it follows.
+    generation: AtomicU32,
+    lease: Lease,
 }
 
+/// Boxed where large, so that counters do not pay for summaries.
 #[derive(Debug)]
 enum Cell {
     Counter(Number),
     Gauge(Number),
-    Histogram(Mutex<Histogram>),
-    Summary(Mutex<Summary>),
+    Histogram(Box<Mutex<Histogram>>),
+    Summary(Box<Mutex<Summary>>),
+}
+
+/// What a rule says of a series beside its shape.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// Idle time after which it is retired; 0 is never.
+    ttl_ms: u64,
+    /// The mapping the rule is of.
+    generation: u32,
 }
 
 /// What a series is worth at one moment.
@@ -52,30 +81,38 @@ enum Cell {
 pub enum Reading {
     /// A counter or gauge.
     Number(f64),
-    /// A histogram.
-    Histogram(HistogramState),
+    /// A histogram, and the same observations in exponential buckets.
+    Histogram(HistogramState, Option<NativeBuckets>),
     /// A summary.
     Summary(SummaryState),
 }
 
 impl Series {
-    fn new(labels: LabelBlock, shape: &Shape, ttl_ms: u64, now: Tick) -> Self {
+    fn new(
+        labels: LabelBlock,
+        shape: &Shape,
+        terms: Terms,
+        memory: &Arc<Memory>,
+        now: Tick,
+    ) -> Self {
         let cell = match shape {
             Shape::Counter => Cell::Counter(Number::default()),
             Shape::Gauge => Cell::Gauge(Number::default()),
-            Shape::Histogram(bounds) => {
-                Cell::Histogram(Mutex::new(Histogram::new(Arc::clone(bounds))))
+            Shape::Histogram(options) => {
+                let charge = Charge::new(Arc::clone(memory));
+                Cell::Histogram(Box::new(Mutex::new(Histogram::new(Arc::clone(options), charge))))
             }
             Shape::Summary(options) => {
-                Cell::Summary(Mutex::new(Summary::new(Arc::clone(options), now)))
+                let charge = Charge::new(Arc::clone(memory));
+                Cell::Summary(Box::new(Mutex::new(Summary::new(Arc::clone(options), charge, now))))
             }
         };
         Self {
             labels,
             cell,
-            ttl_ms,
-            touched_ms: AtomicU64::new(now.0),
-            retired: AtomicBool::new(false),
+            ttl_ms: AtomicU64::new(terms.ttl_ms),
+            generation: AtomicU32::new(terms.generation),
+            lease: Lease::new(now.0),
         }
     }
 
@@ -86,51 +123,69 @@ impl Series {
 
     /// Whether nobody sees it any more.
     pub fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::SeqCst)
+        self.lease.is_retired()
     }
 
     /// Applies one update.
     ///
-    /// `false` says that the series may have been retired meanwhile: look for it again, and apply
-    /// the update there if it is another series.
+    /// `false` says that the series has been retired: look for another one, and apply it there.
     #[must_use]
     pub fn apply(&self, update: Update, now: Tick) -> bool {
         self.change(update, now);
-        if self.ttl_ms == 0 {
-            return true;
-        }
-        // The order matters: touched is written before retired is read, and `retire_idle` does it
-        // the other way round, so at least one of the two sees the other.
-        if self.touched_ms.load(Ordering::Relaxed) != now.0 {
-            self.touched_ms.store(now.0, Ordering::SeqCst);
-        }
-        !self.is_retired()
+        if self.ttl_ms() == 0 { !self.is_retired() } else { self.lease.touch(now.0) }
     }
 
     /// What the series is worth.
     pub fn read(&self, now: Tick) -> Reading {
         match &self.cell {
             Cell::Counter(number) | Cell::Gauge(number) => Reading::Number(number.get()),
-            Cell::Histogram(histogram) => Reading::Histogram(lock(histogram).state()),
+            Cell::Histogram(histogram) => {
+                let (state, native) = lock(histogram).state();
+                Reading::Histogram(state, native)
+            }
             Cell::Summary(summary) => Reading::Summary(lock(summary).state(now)),
+        }
+    }
+
+    /// What it takes, its place in its family, on the page and in the sorting of the page included.
+    /// Buckets of histograms and windows of summaries come on top.
+    fn bytes(&self) -> u64 {
+        let cell = match &self.cell {
+            Cell::Counter(_) | Cell::Gauge(_) => 0,
+            Cell::Histogram(_) => size_of::<Mutex<Histogram>>(),
+            Cell::Summary(_) => size_of::<Mutex<Summary>>(),
+        };
+        (SERIES_BYTES + 2 * self.labels.as_str().len() + cell) as u64
+    }
+
+    fn ttl_ms(&self) -> u64 {
+        self.ttl_ms.load(Ordering::Relaxed)
+    }
+
+    /// Takes what a rule of a newer mapping says: another time to live at once, other buckets or
+    /// quantiles by beginning anew. Rules which say the same change nothing.
+    fn adopt(&self, shape: &Shape, terms: Terms, now: Tick) {
+        if self.generation.swap(terms.generation, Ordering::Relaxed) == terms.generation {
+            return;
+        }
+        self.ttl_ms.store(terms.ttl_ms, Ordering::Relaxed);
+        // Idle time counts from here, so that a series which had for ever is not gone at once.
+        if terms.ttl_ms > 0 {
+            let _alive = self.lease.touch(now.0);
+        }
+        match (&self.cell, shape) {
+            (Cell::Histogram(histogram), Shape::Histogram(options)) => {
+                lock(histogram).adopt(options);
+            }
+            (Cell::Summary(summary), Shape::Summary(options)) => lock(summary).adopt(options, now),
+            _ => {}
         }
     }
 
     /// Retires the series if it was idle for longer than its time to live.
     fn retire_idle(&self, now: Tick) -> bool {
-        if self.ttl_ms == 0 || !self.is_idle(now) {
-            return false;
-        }
-        self.retired.store(true, Ordering::SeqCst);
-        let idle = self.is_idle(now);
-        if !idle {
-            self.retired.store(false, Ordering::SeqCst);
-        }
-        idle
-    }
-
-    fn is_idle(&self, now: Tick) -> bool {
-        now.0.saturating_sub(self.touched_ms.load(Ordering::SeqCst)) > self.ttl_ms
+        let ttl_ms = self.ttl_ms();
+        ttl_ms > 0 && self.lease.retire_idle(ttl_ms, now.0)
     }
 
     /// A shape takes the updates of its kind only; others change nothing.
@@ -140,7 +195,7 @@ impl Series {
                 // A counter stays a number, whatever is added to it.
                 number.update(|old| (old + value).min(f64::MAX));
             }
-            (Cell::Gauge(number), Update::Set(value)) => number.set(value),
+            (Cell::Counter(number) | Cell::Gauge(number), Update::Set(value)) => number.set(value),
             (Cell::Gauge(number), Update::Shift(value)) => number.update(|old| old + value),
             (Cell::Histogram(histogram), Update::Observe { value, weight }) => {
                 lock(histogram).observe(value, weight);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -31,7 +31,7 @@ const CONFLICTS_OTHER: &str = "_other";
 /// Handles of all families. Those with labels appear with their first label value.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    events: IntCounterVec,
+    events: Labelled<{ Kind::ALL.len() }>,
     flushed: IntCounter,
     unmapped: IntCounter,
     udp_packets: IntCounter,
@@ -42,18 +42,19 @@ pub struct Telemetry {
     unixgram_packets: IntCounter,
     lines: IntCounter,
     samples: IntCounter,
-    sample_errors: IntCounterVec,
+    sample_errors: Labelled<{ Fault::ALL.len() }>,
     tags: IntCounter,
     tag_errors: IntCounter,
     reloads: IntCounterVec,
     loaded_mappings: IntGauge,
     conflicts: IntCounterVec,
     conflict_names: Arc<Mutex<BTreeSet<Arc<str>>>>,
-    event_errors: IntCounterVec,
-    actions: IntCounterVec,
+    event_errors: Labelled<{ EventError::ALL.len() }>,
+    actions: Labelled<2>,
     metrics: IntGaugeVec,
     metrics_current: IntGaugeVec,
-    refused: IntCounterVec,
+    memory_bytes: IntGauge,
+    refused: Labelled<{ Limit::ALL.len() }>,
     refused_logged: Arc<[AtomicBool; Limit::ALL.len()]>,
     cache: Option<Cache>,
 }
@@ -109,11 +110,14 @@ impl Telemetry {
         let registrar = Registrar(registry);
         let r = &registrar;
         Ok(Self {
-            events: r.counters(
-                "statsd_exporter_events_total",
-                "The total number of StatsD events seen.",
-                &["type"],
-            )?,
+            events: Labelled::new(
+                r.counters(
+                    "statsd_exporter_events_total",
+                    "The total number of StatsD events seen.",
+                    &["type"],
+                )?,
+                Kind::ALL.map(Kind::as_str),
+            ),
             flushed: r.counter(
                 "statsd_exporter_event_queue_flushed_total",
                 "Number of times events were flushed to exporter",
@@ -154,11 +158,14 @@ impl Telemetry {
                 "statsd_exporter_samples_total",
                 "The total number of StatsD samples received.",
             )?,
-            sample_errors: r.counters(
-                "statsd_exporter_sample_errors_total",
-                "The total number of errors parsing StatsD samples.",
-                &["reason"],
-            )?,
+            sample_errors: Labelled::new(
+                r.counters(
+                    "statsd_exporter_sample_errors_total",
+                    "The total number of errors parsing StatsD samples.",
+                    &["reason"],
+                )?,
+                Fault::ALL.map(Fault::reason),
+            ),
             tags: r.counter(
                 "statsd_exporter_tags_total",
                 "The total number of DogStatsD tags processed.",
@@ -182,26 +189,39 @@ impl Telemetry {
                 &["type", "metric_name"],
             )?,
             conflict_names: Arc::default(),
-            event_errors: r.counters(
-                "statsd_exporter_events_error_total",
-                "The total number of StatsD events discarded due to errors.",
-                &["reason"],
-            )?,
-            actions: r.counters(
-                "statsd_exporter_events_actions_total",
-                "The total number of StatsD events by action.",
-                &["action"],
-            )?,
+            event_errors: Labelled::new(
+                r.counters(
+                    "statsd_exporter_events_error_total",
+                    "The total number of StatsD events discarded due to errors.",
+                    &["reason"],
+                )?,
+                EventError::ALL.map(EventError::reason),
+            ),
+            actions: Labelled::new(
+                r.counters(
+                    "statsd_exporter_events_actions_total",
+                    "The total number of StatsD events by action.",
+                    &["action"],
+                )?,
+                ["map", "drop"],
+            ),
             metrics: r.gauges("statsd_exporter_metrics_total", "The total number of metrics.")?,
             metrics_current: r.gauges(
                 "statsd_exporter_metrics_current",
                 "Number of series which are exposed now.",
             )?,
-            refused: r.counters(
-                "statsd_exporter_limit_refusals_total",
-                "What was refused because as much as is allowed was there, by limit.",
-                &["limit"],
-            )?,
+            memory_bytes: r.register(IntGauge::new(
+                "statsd_exporter_series_memory_bytes",
+                "Memory of all series, as --statsd.max-memory counts it.",
+            ))?,
+            refused: Labelled::new(
+                r.counters(
+                    "statsd_exporter_limit_refusals_total",
+                    "What was refused because as much as is allowed was there, by limit.",
+                    &["limit"],
+                )?,
+                Limit::ALL.map(Limit::noun),
+            ),
             refused_logged: Arc::default(),
             cache: cache.then(|| Cache::register(r)).transpose()?,
         })
@@ -224,19 +244,13 @@ impl Telemetry {
         ] {
             counter.inc_by(count);
         }
-        add(&self.events, Kind::ALL.map(Kind::as_str), counts.events);
-        add(&self.sample_errors, Fault::ALL.map(Fault::reason), counts.faults);
-        add(&self.event_errors, EventError::ALL.map(EventError::reason), counts.event_errors);
-        add(&self.actions, ["map", "drop"], [counts.mapped, counts.dropped]);
-        add(&self.refused, Limit::ALL.map(Limit::noun), counts.refused);
+        self.events.add(counts.events);
+        self.sample_errors.add(counts.faults);
+        self.event_errors.add(counts.event_errors);
+        self.actions.add([counts.mapped, counts.dropped]);
+        self.refused.add(counts.refused);
         for (limit, count) in Limit::ALL.into_iter().zip(counts.refused) {
-            if count > 0 && !self.refused_logged[limit as usize].swap(true, Ordering::Relaxed) {
-                warn!(
-                    limit = limit.noun(),
-                    flag = limit.flag(),
-                    "limit reached; refusals are counted"
-                );
-            }
+            self.log_first(limit, count);
         }
         if let Some(cache) = &self.cache {
             cache.length.add(counts.aliases_gained);
@@ -244,6 +258,22 @@ impl Telemetry {
             cache.hits.inc_by(counts.alias_hits);
         }
         *counts = Counts::default();
+    }
+
+    /// Counts what summaries had to do without for lack of memory, and logs the first.
+    pub fn memory_refused(&self, count: u64) {
+        if count > 0 {
+            let mut counts = [0; Limit::ALL.len()];
+            counts[Limit::Memory as usize] = count;
+            self.refused.add(counts);
+            self.log_first(Limit::Memory, count);
+        }
+    }
+
+    fn log_first(&self, limit: Limit, count: u64) {
+        if count > 0 && !self.refused_logged[limit as usize].swap(true, Ordering::Relaxed) {
+            warn!(limit = limit.noun(), flag = limit.flag(), "limit reached; refusals are counted");
+        }
     }
 
     /// Counts events whose name has another type. Rare: it takes a lock.
@@ -277,6 +307,9 @@ impl Telemetry {
         for (kind, count) in store.ever().filter(|(_, count)| *count > 0) {
             self.metrics.with_label_values(&[kind]).set(count);
         }
+        self.memory_refused(store.memory().take_refused());
+        let used = store.memory().used();
+        self.memory_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
         for (kind, count) in store.current() {
             self.metrics_current.with_label_values(&[kind]).set(count);
         }
@@ -302,11 +335,25 @@ impl Cache {
     }
 }
 
-/// Adds counts to a family, leaving out what has never been counted.
-fn add<const N: usize>(family: &IntCounterVec, labels: [&str; N], counts: [u64; N]) {
-    for (label, count) in labels.into_iter().zip(counts) {
-        if count > 0 {
-            family.with_label_values(&[label]).inc_by(count);
+/// A family of one label whose values are known: each series is looked up once.
+#[derive(Clone, Debug)]
+struct Labelled<const N: usize> {
+    family: IntCounterVec,
+    labels: [&'static str; N],
+    series: [OnceLock<IntCounter>; N],
+}
+
+impl<const N: usize> Labelled<N> {
+    fn new(family: IntCounterVec, labels: [&'static str; N]) -> Self {
+        Self { family, labels, series: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    /// Adds counts, leaving out what has never been counted.
+    fn add(&self, counts: [u64; N]) {
+        for ((label, series), count) in self.labels.iter().zip(&self.series).zip(counts) {
+            if count > 0 {
+                series.get_or_init(|| self.family.with_label_values(&[label])).inc_by(count);
+            }
         }
     }
 }

@@ -12,10 +12,11 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use rustix::net::sockopt;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use tracing::{info, warn};
 
 use super::{WAKE_EVERY, tcp::Limits};
@@ -27,8 +28,12 @@ const READ_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Where to listen; an empty address is no listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Listen {
-    /// UDP address.
+    /// UDP addresses, with commas between them.
     pub(crate) udp: String,
+    /// Sockets, and threads, for each UDP address.
+    pub(crate) udp_threads: u16,
+    /// How long a UDP listener may let datagrams gather.
+    pub(crate) pause_max: Duration,
     /// TCP address.
     pub(crate) tcp: String,
     /// Path of a Unix datagram socket, `@name` for an abstract one.
@@ -45,6 +50,7 @@ pub(crate) struct Listen {
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(super) udp: Vec<UdpSocket>,
+    pub(super) pause_max: Duration,
     pub(super) tcp: Option<(TcpListener, Limits)>,
     pub(super) unixgram: Option<UnixSocket>,
 }
@@ -82,14 +88,19 @@ impl Sockets {
         if listen.udp.is_empty() && listen.tcp.is_empty() && listen.unixgram.is_empty() {
             bail!("at least one of UDP, TCP and unixgram listeners must be used");
         }
-        let mut sockets = Self { udp: Vec::new(), tcp: None, unixgram: None };
-        if !listen.udp.is_empty() {
-            let socket = bind(&listen.udp, UdpSocket::bind)
-                .with_context(|| format!("cannot listen on UDP {}", listen.udp))?;
-            socket.set_read_timeout(Some(WAKE_EVERY))?;
-            set_read_buffer(&socket, listen.read_buffer_bytes)?;
-            info!(address = %socket.local_addr()?, "listening for StatsD over UDP");
-            sockets.udp.push(socket);
+        let mut sockets =
+            Self { udp: Vec::new(), pause_max: listen.pause_max, tcp: None, unixgram: None };
+        for address in split(&listen.udp) {
+            let bound = bind_udp(address, listen.udp_threads)
+                .with_context(|| format!("cannot listen on UDP {address}"))?;
+            for socket in &bound {
+                socket.set_read_timeout(Some(WAKE_EVERY))?;
+                set_read_buffer(socket, listen.read_buffer_bytes)?;
+            }
+            if let Some(socket) = bound.first() {
+                info!(address = %socket.local_addr()?, "listening for StatsD over UDP");
+            }
+            sockets.udp.extend(bound);
         }
         if !listen.tcp.is_empty() {
             let listener = bind(&listen.tcp, TcpListener::bind)
@@ -110,6 +121,38 @@ impl Sockets {
         }
         Ok(sockets)
     }
+}
+
+impl Sockets {
+    /// Threads which will read them.
+    pub(crate) fn listeners_count(&self) -> usize {
+        self.udp.len() + usize::from(self.tcp.is_some()) + usize::from(self.unixgram.is_some())
+    }
+}
+
+/// The addresses of a list.
+fn split(addresses: &str) -> impl Iterator<Item = &str> {
+    addresses.split(',').map(str::trim).filter(|address| !address.is_empty())
+}
+
+/// One socket, or several among which the kernel spreads the senders.
+fn bind_udp(address: &str, threads: u16) -> io::Result<Vec<UdpSocket>> {
+    if threads <= 1 {
+        return Ok(vec![bind(address, UdpSocket::bind)?]);
+    }
+    let first = bind(address, bind_shared)?;
+    // The port may have been the system's choice.
+    let address = first.local_addr()?;
+    let others = (1..threads).map(|_| bind_shared(address));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    net::bind(&socket, &address)?;
+    Ok(socket.into())
 }
 
 /// Opens the first of the addresses which `address` may mean.

@@ -101,6 +101,23 @@ impl Labels {
         self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).is_ok()
     }
 
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// Takes `key` out.
+    pub fn take(&mut self, key: &str) -> Option<String> {
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Leaves those whose key `stays`.
+    pub fn retain(&mut self, stays: impl Fn(&str) -> bool) {
+        self.0.retain(|(key, _)| stays(key));
+    }
+
     /// Takes `key` out and says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         let found = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use expect_test::expect;
 use proptest::prelude::*;
 
-use super::{Dialect, Fault, Sample, lines, parse};
+use super::{Dialect, Fault, Sample, lines, parse, quick};
 
 /// Each sample of a line on a line of its own, then the tally where it says something.
 fn shown(line: &str) -> String {
@@ -115,6 +115,30 @@ proptest! {
         }
         let tally = samples.tally();
         prop_assert!(tally.samples <= count && count <= tally.samples + 1);
+    }
+
+    /// The quick reader says what the whole grammar says, or nothing.
+    #[test]
+    fn property_quick_agrees_with_the_grammar(
+        line in prop_oneof![
+            "[a.]{1,3}([#,]a=b)?:[-+]?[0-9]{0,17}(\\.[0-9]{0,6})?\\|(c|g|ms|h|d|s|x)(\\|@[0-9.]{0,4})?(\\|#[a:,]{0,5})?(\\|(c:x|T1))?",
+            "[a.:|#@0-9cgmshd+-]{0,24}",
+        ],
+        dogstatsd: bool,
+    ) {
+        let dialect = Dialect { dogstatsd, ..Dialect::default() };
+        if let Some(quick) = quick(line.as_bytes(), dialect) {
+            let mut samples = parse(line.as_bytes(), dialect);
+            match samples.next() {
+                // Its identity is never known, so nobody asks the quick reader.
+                Some(Err(Fault::MixedTaggingStyles)) => {}
+                first => {
+                    prop_assert_eq!(first, Some(Ok(quick)));
+                    prop_assert_eq!(samples.next(), None);
+                    prop_assert_eq!(samples.tally().rate_errors, 0);
+                }
+            }
+        }
     }
 
     #[test]

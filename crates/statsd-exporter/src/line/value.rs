@@ -43,6 +43,9 @@ fn unusual(text: &[u8]) -> Option<f64> {
     if !underscores_separate_digits(magnitude, hexadecimal) {
         return None;
     }
+    if !hexadecimal && memchr::memchr(b'_', magnitude).is_none() {
+        return None;
+    }
     let digits: Vec<u8> = magnitude.iter().copied().filter(|byte| *byte != b'_').collect();
     let plain = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     if hexadecimal {

@@ -6,11 +6,12 @@ use metrics_server::exposition::is_label_name;
 use regex::Regex;
 
 use super::{
-    DEFAULT_HELP, Mapping, MappingError, Observer, Rule, Settings, SummaryOptions,
+    Convert, DEFAULT_HELP, HistogramOptions, Mapping, MappingError, Observer, Rule, Settings,
+    SummaryOptions,
     config::{self, File},
     glob::{self, Globs},
-    options,
     template::Template,
+    unreachable,
 };
 use crate::line::Kind;
 
@@ -30,9 +31,10 @@ enum ObserverType {
 struct Defaults {
     observer_type: Option<ObserverType>,
     match_type: MatchType,
-    ttl: Duration,
+    ttls: [Duration; Kind::ALL.len()],
+    partial_globs: bool,
     summary: SummaryOptions,
-    buckets: Arc<[f64]>,
+    histogram: HistogramOptions,
 }
 
 /// Builds a mapping of a file.
@@ -40,6 +42,7 @@ pub(super) fn mapping(file: File) -> Result<Mapping, MappingError> {
     let mut warnings = Vec::new();
     let written = file.defaults.unwrap_or_default();
     let ordered = !written.glob_disable_ordering.unwrap_or(false);
+    let drop_labels = written.drop_labels.clone().unwrap_or_default();
     let defaults = defaults(written, &mut warnings)
         .map_err(|reason| MappingError(format!("defaults: {reason}")))?;
     let mut mapping = Mapping {
@@ -48,9 +51,10 @@ pub(super) fn mapping(file: File) -> Result<Mapping, MappingError> {
         regexes: Vec::new(),
         unmapped: Settings {
             help: Arc::from(DEFAULT_HELP),
-            ttl: defaults.ttl,
-            observer: observer(defaults.observer_type, &defaults.summary, &defaults.buckets),
+            ttls: defaults.ttls,
+            observer: observer(defaults.observer_type, &defaults.summary, &defaults.histogram),
         },
+        drop_labels,
         warnings: Vec::new(),
     };
     for (index, written) in file.mappings.unwrap_or_default().into_iter().enumerate() {
@@ -61,6 +65,8 @@ pub(super) fn mapping(file: File) -> Result<Mapping, MappingError> {
         add(&mut mapping, written, &defaults, &place, &mut warnings)
             .map_err(|reason| MappingError(format!("{place}: {reason}")))?;
     }
+    let is_glob = |index| !mapping.regexes.iter().any(|(regex, _)| *regex == index);
+    warnings.extend(unreachable::warnings(&mapping.rules, is_glob, ordered));
     mapping.warnings = warnings;
     Ok(mapping)
 }
@@ -81,14 +87,26 @@ fn defaults(written: config::Defaults, warnings: &mut Vec<String>) -> Result<Def
         warnings.push("defaults: quantiles is old, write summary_options.quantiles".to_owned());
         summary_options.quantiles.get_or_insert(quantiles);
     }
-    warn_of_native("defaults", &histogram_options, warnings);
-    let buckets = options::buckets(histogram_options.buckets.as_deref().unwrap_or_default())?;
+    // Zero is nothing said, here and in rules.
+    histogram_options.native_histogram_bucket_factor =
+        histogram_options.native_histogram_bucket_factor.filter(|factor| *factor != 0.0);
+    let ttl = written.ttl.unwrap_or_default().0;
+    let by_type = written.type_ttl.unwrap_or_default();
+    let ttl_of = |kind| {
+        let own = match kind {
+            Kind::Counter => by_type.counter,
+            Kind::Gauge => by_type.gauge,
+            Kind::Observer => by_type.observer,
+        };
+        own.map_or(ttl, |own| own.0)
+    };
     Ok(Defaults {
         observer_type: observer_type_of(observer_type.as_deref())?,
         match_type: match_type(written.match_type.as_deref())?.unwrap_or(MatchType::Glob),
-        ttl: written.ttl.unwrap_or_default().0,
+        ttls: Kind::ALL.map(ttl_of),
+        partial_globs: written.partial_globs.unwrap_or(false),
         summary: SummaryOptions::default().overridden(&summary_options)?,
-        buckets: buckets.unwrap_or_else(options::default_buckets),
+        histogram: HistogramOptions::default().overridden(&histogram_options)?,
     })
 }
 
@@ -119,13 +137,15 @@ fn add(
     let initialize = initialize(&written, match_type, &kinds, drop, name)?;
     let index = mapping.rules.len();
     match match_type {
-        MatchType::Glob if glob::is_valid(&pattern) => {
+        MatchType::Glob if glob::is_valid(&pattern, defaults.partial_globs) => {
             mapping.globs.insert(&pattern, &kinds, index);
         }
         MatchType::Glob => {
-            return Err("match is not a glob: a star stands for a whole segment, other segments \
-                        are letters, digits, _ and -"
-                .to_owned());
+            let star =
+                if defaults.partial_globs { "" } else { " a star stands for a whole segment," };
+            return Err(format!(
+                "match is not a glob:{star} other segments are letters, digits, _ and -"
+            ));
         }
         MatchType::Regex => {
             let regex = Regex::new(&pattern).map_err(|error| {
@@ -143,6 +163,10 @@ fn add(
         name: template(name),
         labels,
         honor_labels: written.honor_labels.unwrap_or(false),
+        tags: written.match_tags.unwrap_or_default().0.into_iter().collect(),
+        rename_labels: renames(written.rename_labels)?,
+        drop_labels: written.drop_labels.unwrap_or_default(),
+        convert: convert(written.metric_type.as_deref())?,
         scale: written.scale.unwrap_or(1.0),
         settings,
         initialize,
@@ -184,18 +208,7 @@ fn modern(
             options.quantiles.get_or_insert(quantiles);
         }
     }
-    if let Some(options) = &written.histogram_options {
-        warn_of_native(place, options, warnings);
-    }
     Ok(written)
-}
-
-fn warn_of_native(place: &str, options: &config::HistogramOptions, warnings: &mut Vec<String>) {
-    let native = options.native_histogram_bucket_factor.is_some()
-        || options.native_histogram_max_buckets.is_some();
-    if native {
-        warnings.push(format!("{place}: native histograms are not exposed, only classic buckets"));
-    }
 }
 
 fn settings(written: &config::Rule, defaults: &Defaults) -> Result<Settings, String> {
@@ -214,9 +227,15 @@ fn settings(written: &config::Rule, defaults: &Defaults) -> Result<Settings, Str
         }
         _ => {}
     }
-    let buckets = written.histogram_options.as_ref().and_then(|options| options.buckets.as_ref());
-    let buckets = options::buckets(buckets.map_or(&[][..], Vec::as_slice))?;
-    let buckets = buckets.unwrap_or_else(|| Arc::clone(&defaults.buckets));
+    let histogram = match &written.histogram_options {
+        Some(options) => {
+            let mut options = options.clone();
+            let factor = &mut options.native_histogram_bucket_factor;
+            *factor = factor.filter(|factor| *factor > 0.0);
+            defaults.histogram.overridden(&options)?
+        }
+        None => defaults.histogram.clone(),
+    };
     let summary = match &written.summary_options {
         Some(options) => defaults.summary.overridden(options)?,
         None => defaults.summary.clone(),
@@ -229,18 +248,18 @@ fn settings(written: &config::Rule, defaults: &Defaults) -> Result<Settings, Str
             .filter(|help| !help.is_empty())
             .unwrap_or(DEFAULT_HELP)
             .into(),
-        ttl: if ttl.is_zero() { defaults.ttl } else { ttl },
-        observer: observer(effective, &summary, &buckets),
+        ttls: if ttl.is_zero() { defaults.ttls } else { [ttl; Kind::ALL.len()] },
+        observer: observer(effective, &summary, &histogram),
     })
 }
 
 fn observer(
     effective: Option<ObserverType>,
     summary: &SummaryOptions,
-    buckets: &Arc<[f64]>,
+    histogram: &HistogramOptions,
 ) -> Observer {
     match effective {
-        Some(ObserverType::Histogram) => Observer::Histogram(Arc::clone(buckets)),
+        Some(ObserverType::Histogram) => Observer::Histogram(Arc::new(histogram.clone())),
         _ => Observer::Summary(Arc::new(summary.clone())),
     }
 }
@@ -280,7 +299,7 @@ fn initialize(
 ) -> Result<Option<f64>, String> {
     let Some(value) = written.initialize else { return Ok(None) };
     let pattern = written.pattern.as_deref().unwrap_or_default();
-    let wildcards = pattern.split('.').any(|segment| segment == "*");
+    let wildcards = pattern.contains('*');
     let values = written.labels.iter().flat_map(|labels| labels.0.values());
     if match_type == MatchType::Regex || wildcards {
         return Err("initialize needs a match without wildcards".to_owned());
@@ -297,6 +316,26 @@ fn initialize(
         return Err(format!("initialize cannot be {value} here"));
     }
     Ok(Some(value))
+}
+
+fn renames(written: Option<config::LabelTemplates>) -> Result<Vec<(String, String)>, String> {
+    let renames: Vec<(String, String)> = written.unwrap_or_default().0.into_iter().collect();
+    let bad = |(_, new): &&(String, String)| !is_label_name(new) || new.starts_with("__");
+    match renames.iter().find(bad) {
+        Some((_, new)) => Err(format!("label {new:?} of rename_labels is not a label name")),
+        None => Ok(renames),
+    }
+}
+
+fn convert(text: Option<&str>) -> Result<Convert, String> {
+    match text {
+        None | Some("") => Ok(Convert::Nothing),
+        Some("counter") => Ok(Convert::Into(Kind::Counter)),
+        Some("total") => Ok(Convert::Total),
+        Some("gauge") => Ok(Convert::Into(Kind::Gauge)),
+        Some("observer") => Ok(Convert::Into(Kind::Observer)),
+        Some(other) => Err(format!("type {other:?} is not counter, total, gauge or observer")),
+    }
 }
 
 fn match_type(text: Option<&str>) -> Result<Option<MatchType>, String> {

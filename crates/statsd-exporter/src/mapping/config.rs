@@ -8,7 +8,6 @@ use super::duration::GoDuration;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) defaults: Option<Defaults>,
     pub(super) mappings: Option<Vec<Rule>>,
@@ -16,12 +15,17 @@ pub(super) struct File {
 
 /// `defaults`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Defaults {
     pub(super) observer_type: Option<String>,
     pub(super) match_type: Option<String>,
     pub(super) glob_disable_ordering: Option<bool>,
     pub(super) ttl: Option<GoDuration>,
+    /// Ours: in place of `ttl` for one type.
+    pub(super) type_ttl: Option<TypeTtl>,
+    /// Ours: stars within a segment.
+    pub(super) partial_globs: Option<bool>,
+    /// Ours: labels of clients which no series gets.
+    pub(super) drop_labels: Option<Vec<String>>,
     pub(super) summary_options: Option<SummaryOptions>,
     pub(super) histogram_options: Option<HistogramOptions>,
     /// Before 0.31.
@@ -34,7 +38,6 @@ pub(super) struct Defaults {
 
 /// One entry of `mappings`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     #[serde(rename = "match")]
     pub(super) pattern: Option<String>,
@@ -50,6 +53,15 @@ pub(super) struct Rule {
     pub(super) scale: Option<f64>,
     pub(super) summary_options: Option<SummaryOptions>,
     pub(super) histogram_options: Option<HistogramOptions>,
+    /// Ours: tags which a sample has to have, as globs.
+    pub(super) match_tags: Option<LabelTemplates>,
+    /// Ours: new names of labels of clients.
+    pub(super) rename_labels: Option<LabelTemplates>,
+    /// Ours: labels of clients which the series does not get.
+    pub(super) drop_labels: Option<Vec<String>>,
+    /// Ours: what the series is, whatever the client says.
+    #[serde(rename = "type")]
+    pub(super) metric_type: Option<String>,
     /// Ours: the value which the series has before its first sample.
     pub(super) initialize: Option<f64>,
     /// Before 0.31.
@@ -60,9 +72,16 @@ pub(super) struct Rule {
     pub(super) quantiles: Option<Vec<Quantile>>,
 }
 
+/// `defaults.type_ttl`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TypeTtl {
+    pub(super) counter: Option<GoDuration>,
+    pub(super) gauge: Option<GoDuration>,
+    pub(super) observer: Option<GoDuration>,
+}
+
 /// `summary_options`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct SummaryOptions {
     pub(super) quantiles: Option<Vec<Quantile>>,
     pub(super) max_age: Option<GoDuration>,
@@ -74,7 +93,6 @@ pub(super) struct SummaryOptions {
 
 /// One of `quantiles`.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Quantile {
     pub(super) quantile: f64,
     pub(super) error: f64,
@@ -82,11 +100,12 @@ pub(super) struct Quantile {
 
 /// `histogram_options`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct HistogramOptions {
     pub(super) buckets: Option<Vec<f64>>,
     pub(super) native_histogram_bucket_factor: Option<f64>,
     pub(super) native_histogram_max_buckets: Option<u32>,
+    /// Ours: no classic buckets.
+    pub(super) native_histogram_only: Option<bool>,
 }
 
 /// `labels`: a key twice is an error, a value may be any scalar.

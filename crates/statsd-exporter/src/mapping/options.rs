@@ -12,6 +12,10 @@ const DEFAULT_TARGETS: [Target; 3] = [
     Target { quantile: 0.9, error: 0.01 },
     Target { quantile: 0.99, error: 0.001 },
 ];
+/// The width of native buckets where nothing else is asked for.
+const NATIVE_FACTOR: f64 = 1.1;
+/// How many there are at most where nothing else is asked for.
+const NATIVE_BUCKETS_MAX: usize = 256;
 const DEFAULT_MAX_AGE: Duration = Duration::from_mins(10);
 const DEFAULT_AGE_BUCKETS: u32 = 5;
 /// More would make each observation dear.
@@ -22,10 +26,79 @@ const BUCKETS_MAX: usize = 1_000;
 /// How a series keeps observations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observer {
-    /// Upper bounds, ascending, without `+Inf`.
-    Histogram(Arc<[f64]>),
+    /// Observations in buckets.
+    Histogram(Arc<HistogramOptions>),
     /// Quantiles of a sliding window.
     Summary(Arc<SummaryOptions>),
+}
+
+/// The buckets of a histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramOptions {
+    /// Upper bounds, ascending, without `+Inf`.
+    pub bounds: Box<[f64]>,
+    /// Exponential buckets beside them, which only protobuf shows.
+    pub native: Option<NativeOptions>,
+}
+
+/// Exponential buckets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NativeOptions {
+    /// Resolution at the start, -4 (coarse) to 8 (fine).
+    pub schema: i32,
+    /// Buckets of one series; beyond it the resolution is halved.
+    pub buckets_max: usize,
+    /// Where the buckets of one power of two end, as fractions from 0.5 to 1; empty where a bucket
+    /// is wider.
+    pub bounds: Arc<[f64]>,
+}
+
+impl NativeOptions {
+    /// Buckets which are wider by `factor` at most, each than the one before; none where that is not
+    /// above 1.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to what is a schema")]
+    pub fn new(factor: f64, buckets_max: usize) -> Option<Self> {
+        if factor.is_nan() || factor <= 1.0 {
+            return None;
+        }
+        let schema = -(factor.log2().log2().floor().clamp(-8.0, 4.0) as i32);
+        let steps = if schema > 0 { 1 << schema } else { 0 };
+        let bound = |step: i32| 0.5 * (f64::from(step) / f64::from(steps)).exp2();
+        Some(Self { schema, buckets_max, bounds: (0..steps).map(bound).collect() })
+    }
+}
+
+impl Default for HistogramOptions {
+    fn default() -> Self {
+        let native = NativeOptions::new(NATIVE_FACTOR, NATIVE_BUCKETS_MAX);
+        Self { bounds: DEFAULT_BUCKETS.into(), native }
+    }
+}
+
+impl HistogramOptions {
+    /// Fills what `written` leaves open from `self`.
+    pub(super) fn overridden(&self, written: &config::HistogramOptions) -> Result<Self, String> {
+        let mut options = self.clone();
+        if let Some(bounds) = buckets(written.buckets.as_deref().unwrap_or_default())? {
+            options.bounds = bounds;
+        }
+        if written.native_histogram_only == Some(true) {
+            options.bounds = Box::default();
+        }
+        let factor = written.native_histogram_bucket_factor;
+        let buckets_max = written.native_histogram_max_buckets.filter(|count| *count > 0);
+        let known = self.native.as_ref().map_or(NATIVE_BUCKETS_MAX, |native| native.buckets_max);
+        let buckets_max = buckets_max.map_or(known, |count| count as usize);
+        match (factor, &mut options.native) {
+            (Some(factor), native) => *native = NativeOptions::new(factor, buckets_max),
+            (None, Some(native)) => native.buckets_max = buckets_max,
+            (None, None) => {}
+        }
+        if options.native.is_none() && written.native_histogram_only == Some(true) {
+            return Err("native_histogram_only with a bucket factor of no more than 1".to_owned());
+        }
+        Ok(options)
+    }
 }
 
 /// What a summary promises.
@@ -94,13 +167,8 @@ fn targets(quantiles: &[config::Quantile]) -> Result<Vec<Target>, String> {
     Ok(targets)
 }
 
-/// The built-in buckets.
-pub(super) fn default_buckets() -> Arc<[f64]> {
-    Arc::from(DEFAULT_BUCKETS)
-}
-
 /// Checks buckets of a file; an empty list leaves what is there.
-pub(super) fn buckets(written: &[f64]) -> Result<Option<Arc<[f64]>>, String> {
+fn buckets(written: &[f64]) -> Result<Option<Box<[f64]>>, String> {
     let bounds = match written {
         [rest @ .., f64::INFINITY] => rest,
         all => all,
@@ -119,5 +187,5 @@ pub(super) fn buckets(written: &[f64]) -> Result<Option<Arc<[f64]>>, String> {
             return Err(format!("buckets must ascend, but {lower} stands before {upper}"));
         }
     }
-    Ok(Some(Arc::from(bounds)))
+    Ok(Some(bounds.into()))
 }

@@ -59,8 +59,8 @@ fn a_mistake_is_told_in_one_line_with_its_place() {
         .collect();
     assert_eq!(told.lines().count(), MISTAKES.len(), "one line each");
     expect![[r#"
-        mappings[0]: unknown field `colour`, expected one of `match`, `name`, `labels`, `honor_labels`, `observer_type`, `match_type`, `match_metric_type`, `help`, `action`, `ttl`, `scale`, `summary_options`, `histogram_options`, `initialize`, `timer_type`, `buckets`, `quantiles` at line 2 column 23
-        unknown field `mapping`, expected `defaults` or `mappings` at line 3 column 1
+        unknown key mappings.0.colour
+        unknown key mapping
         mappings[0]: duplicate field `match` at line 2 column 3
         mappings[0].labels: label "x" is there twice at line 2 column 31
         mappings[0].name: invalid type: sequence, expected a string at line 2 column 20
@@ -117,8 +117,7 @@ mappings:
         mapping 1 (match "a"): timer_type is old, write observer_type
         mapping 1 (match "a"): quantiles is old, write summary_options.quantiles
         mapping 2 (match "b"): match_metric_type: timer is old, write match_metric_type: observer
-        mapping 2 (match "b"): buckets is old, write histogram_options.buckets
-        mapping 3 (match "c"): native histograms are not exposed, only classic buckets"#]]
+        mapping 2 (match "b"): buckets is old, write histogram_options.buckets"#]]
     .assert_eq(&mapping.warnings().join("\n"));
 }
 
@@ -168,4 +167,72 @@ proptest! {
             prop_assert!(!error.to_string().contains('\n'));
         }
     }
+}
+
+#[test]
+fn unknown_keys_can_be_warnings() {
+    let text = "defaults: {colour: red}\nmappings: [{match: a, name: m, labels: {x: y}, shape: {round: 1}}]";
+    let mapping = Mapping::parse_with(text, super::UnknownKeys::Warn).expect("warnings only");
+    expect![[r"
+        unknown key defaults.colour
+        unknown key mappings.0.shape"]]
+    .assert_eq(&mapping.warnings().join("\n"));
+    assert_eq!(mapping.rules_count(), 1);
+}
+
+#[test]
+fn rules_which_can_never_match_are_told() {
+    let text = "
+defaults: {partial_globs: true}
+mappings:
+- {match: a.*, name: m1}
+- {match: a.b, name: m2}
+- {match: b.x, name: m3, match_metric_type: counter}
+- {match: b.x, name: m4}
+- {match: c.*, name: m5, match_tags: {env: prod}}
+- {match: c.*, name: m6}
+- {match: c.*, name: m7, match_tags: {env: test}}
+- {match: d_*, name: m8}
+- {match: d_e_*, name: m9}
+- {match: 'a\\..*', match_type: regex, name: m10}
+";
+    let mapping = Mapping::parse(text).expect("a good file");
+    expect![[r#"
+        mapping 2 (match "a.b") can never match: mapping 1 (match "a.*") takes all that it would
+        mapping 7 (match "c.*") can never match: mapping 6 (match "c.*") takes all that it would
+        mapping 9 (match "d_e_*") can never match: mapping 8 (match "d_*") takes all that it would"#]]
+    .assert_eq(&mapping.warnings().join("\n"));
+    let unordered = text.replace("true", "true, glob_disable_ordering: true");
+    let mapping = Mapping::parse(&unordered).expect("a good file");
+    assert_eq!(mapping.warnings().len(), 1, "only the same pattern: {:?}", mapping.warnings());
+}
+
+#[test]
+fn a_mapping_explains_itself() {
+    let mapping = Mapping::parse(
+        "mappings:
+- {match: a.*.c, name: m1}
+- {match: a.*, name: m2, match_metric_type: gauge}
+- {match: a.*, name: m3, match_tags: {env: 'prod*'}}
+- {match: a.b, name: m4}
+- {match: a.*, name: m5, action: drop}
+- {match: '^b', name: m6, match_type: regex}
+",
+    )
+    .expect("a good file");
+    let mut labels = Labels::default();
+    labels.set("env".to_owned(), "test".to_owned());
+    expect![[r#"
+        a.b (counter): mapping 4 maps it
+        mapping 1 (match "a.*.c"): has 3 segments, the name 2
+        mapping 2 (match "a.*"): is not for a counter
+        mapping 3 (match "a.*"): tag env is "test", not "prod*"
+        mapping 4 (match "a.b"): matches
+        mapping 5 (match "a.*"): matches, but mapping 4 is looked at before
+        mapping 6 (match "^b"): its expression does not match
+    "#]]
+    .assert_eq(&mapping.explain("a.b", Kind::Counter, &labels));
+    assert!(
+        mapping.explain("x", Kind::Gauge, &labels).starts_with("x (gauge): no mapping matches\n")
+    );
 }

@@ -1,7 +1,6 @@
 //! The series of one metric name.
 
 use std::{
-    collections::BTreeSet,
     hash::BuildHasher as _,
     sync::{Arc, Mutex},
 };
@@ -11,7 +10,10 @@ use hashbrown::HashTable;
 use metrics_server::{Kind as Type, LabelBlock};
 
 use super::{Series, Tick, lock};
-use crate::mapping::SummaryOptions;
+use crate::{
+    counts::Limit,
+    mapping::{HistogramOptions, SummaryOptions},
+};
 
 /// Sets of label names which one family remembers in order to count them.
 const LABEL_SETS_MAX: usize = 1_024;
@@ -23,8 +25,8 @@ pub enum Shape {
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Observations in buckets with these upper bounds.
-    Histogram(Arc<[f64]>),
+    /// Observations in buckets.
+    Histogram(Arc<HistogramOptions>),
     /// Observations as quantiles.
     Summary(Arc<SummaryOptions>),
 }
@@ -57,9 +59,18 @@ struct State {
     page: Arc<[Arc<Series>]>,
     page_version: u64,
     version: u64,
-    label_sets: BTreeSet<Box<str>>,
+    /// Hashes of the label names of each set, sorted.
+    label_sets: Vec<u64>,
     /// Whether any series has a time to live.
     expires: bool,
+}
+
+/// Series which were taken out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Retired {
+    pub(super) count: u64,
+    /// Given back to [`Memory`](super::Memory) by the store.
+    pub(super) bytes: u64,
 }
 
 /// What came of adding a series.
@@ -75,30 +86,36 @@ impl Family {
         Self { kind, help, state: Mutex::default() }
     }
 
-    /// Finds the series of `labels` or adds what `make` makes; `None` where `make` declines.
+    /// Finds the series of `labels` or adds what `make` makes, given their number so far.
     pub(super) fn find_or_add(
         &self,
         labels: LabelBlock,
         label_names: impl FnOnce() -> String,
-        make: impl FnOnce(LabelBlock) -> Option<Series>,
-    ) -> Option<Added> {
+        make: impl FnOnce(LabelBlock, u64) -> Result<Series, Limit>,
+    ) -> Result<Added, Limit> {
         let mut state = lock(&self.state);
         let state = &mut *state;
         let hash = state.hasher.hash_one(labels.as_str());
         if let Some(series) = state.index.find(hash, |series| *series.labels() == labels) {
             let series = Arc::clone(series);
-            return Some(Added { series, created: false, label_set_is_new: false });
+            return Ok(Added { series, created: false, label_set_is_new: false });
         }
-        let series = Arc::new(make(labels)?);
-        state.expires |= series.ttl_ms > 0;
+        let series = Arc::new(make(labels, state.index.len() as u64)?);
+        state.expires |= series.ttl_ms() > 0;
         let State { hasher, index, label_sets, .. } = state;
         index.insert_unique(hash, Arc::clone(&series), |series| {
             hasher.hash_one(series.labels().as_str())
         });
-        let label_set_is_new =
-            label_sets.len() < LABEL_SETS_MAX && label_sets.insert(label_names().into());
+        let label_set = hasher.hash_one(label_names());
+        let mut label_set_is_new = false;
+        if let Err(at) = label_sets.binary_search(&label_set)
+            && label_sets.len() < LABEL_SETS_MAX
+        {
+            label_sets.insert(at, label_set);
+            label_set_is_new = true;
+        }
         state.version += 1;
-        Some(Added { series, created: true, label_set_is_new })
+        Ok(Added { series, created: true, label_set_is_new })
     }
 
     /// The series in the order of the page. The lock is not held while they are sorted.
@@ -124,15 +141,27 @@ impl Family {
         page
     }
 
-    /// Takes out what was idle for too long and says how many those were.
-    pub(super) fn retire_idle(&self, now: Tick) -> u64 {
+    /// Says that a series has a time to live now.
+    pub(super) fn expires(&self) {
+        lock(&self.state).expires = true;
+    }
+
+    /// Takes out what was idle for too long; says how many those were and what they took.
+    pub(super) fn retire_idle(&self, now: Tick) -> Retired {
         let mut state = lock(&self.state);
         if !state.expires {
-            return 0;
+            return Retired::default();
         }
-        let before = state.index.len();
-        state.index.retain(|series| !series.retire_idle(now));
-        let retired = before - state.index.len();
+        let mut gone = Retired::default();
+        state.index.retain(|series| {
+            let retired = series.retire_idle(now);
+            if retired {
+                gone.count += 1;
+                gone.bytes += series.bytes();
+            }
+            !retired
+        });
+        let retired = gone.count;
         if retired > 0 {
             state.version += 1;
             state.page = Arc::default();
@@ -142,7 +171,7 @@ impl Family {
                 state.expires = false;
             }
         }
-        retired as u64
+        gone
     }
 
     pub(super) fn is_empty(&self) -> bool {

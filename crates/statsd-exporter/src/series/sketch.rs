@@ -39,6 +39,11 @@ impl Sketch {
         self.count == 0
     }
 
+    /// Bytes of what is kept.
+    pub(super) const fn bytes(&self) -> usize {
+        size_of::<Self>() + self.kept.capacity() * size_of::<Kept>()
+    }
+
     /// How many values are kept.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

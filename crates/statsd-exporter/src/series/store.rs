@@ -12,8 +12,8 @@ use std::{
 
 use metrics_server::{Kind as Type, LabelBlock};
 
-use super::{Series, Shape, Tick, family::Family};
-use crate::line::Update;
+use super::{Memory, Series, Shape, Terms, Tick, family::Family};
+use crate::{counts::Limit, line::Update};
 
 /// Types in the order of the counters.
 const TYPES: [Type; 4] = [Type::Counter, Type::Gauge, Type::Histogram, Type::Summary];
@@ -25,13 +25,26 @@ pub struct Store {
     families: RwLock<BTreeMap<Arc<str>, Arc<Family>>>,
     reserved: BTreeSet<String>,
     reserved_prefixes: &'static [&'static str],
-    series_max: u64,
+    bounds: Bounds,
+    memory: Arc<Memory>,
     series_count: AtomicU64,
     retired_count: AtomicU64,
     /// Series there are now, by type.
     current: [AtomicI64; TYPES.len()],
     /// Names with a set of label names that there ever were, by type.
     ever: [AtomicI64; TYPES.len()],
+}
+
+/// How much a store may hold.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "a limit says so in its name")]
+pub struct Bounds {
+    /// Series of all names.
+    pub series_max: u64,
+    /// Series of one name.
+    pub series_per_name_max: u64,
+    /// Bytes of all series, as [`Memory`] counts them.
+    pub memory_bytes_max: u64,
 }
 
 /// One family as it is exposed.
@@ -58,6 +71,8 @@ pub struct Draft<'a> {
     pub labels: &'a [(String, String)],
     /// Zero is for ever.
     pub ttl: Duration,
+    /// The mapping which says so: a series of an older one adopts shape and time to live.
+    pub generation: u32,
     /// What the series gets before anybody sees it, should it be new.
     pub first: Option<Update>,
 }
@@ -76,15 +91,15 @@ pub struct Found {
 pub enum Refusal {
     /// The name, or one it would be written under, has another type, or is the exporter's own.
     Conflict,
-    /// There are as many series as there may be.
-    SeriesLimit,
+    /// There is as much as there may be.
+    Limit(Limit),
 }
 
 impl Store {
-    /// An empty store of at most `series_max` series, in which `reserved` names, and those which
+    /// An empty store within `bounds`, in which `reserved` names, and those which
     /// begin with one of `reserved_prefixes`, are taken.
     pub fn new(
-        series_max: u64,
+        bounds: Bounds,
         reserved: BTreeSet<String>,
         reserved_prefixes: &'static [&'static str],
     ) -> Self {
@@ -92,7 +107,8 @@ impl Store {
             families: RwLock::default(),
             reserved,
             reserved_prefixes,
-            series_max,
+            bounds,
+            memory: Arc::new(Memory::new(bounds.memory_bytes_max)),
             series_count: AtomicU64::new(0),
             retired_count: AtomicU64::new(0),
             current: Default::default(),
@@ -121,12 +137,10 @@ impl Store {
             if self.is_taken(&families, draft.name, draft.shape.kind()) {
                 return Err(Refusal::Conflict);
             }
-            if self.series_count.load(Ordering::Relaxed) >= self.series_max {
-                return Err(Refusal::SeriesLimit);
+            if self.series_count.load(Ordering::Relaxed) >= self.bounds.series_max {
+                return Err(Refusal::Limit(Limit::Series));
             }
-            if families.len() as u64 >= self.series_max {
-                families.retain(|_, family| !family.is_empty());
-            }
+            self.make_room(&mut families, draft.name)?;
             let family = Family::new(draft.shape.kind(), Arc::clone(draft.help));
             families.insert(Arc::from(draft.name), Arc::new(family));
         }
@@ -152,9 +166,10 @@ impl Store {
         let mut total = 0;
         for family in families {
             let retired = family.retire_idle(now);
-            if retired > 0 {
-                total += retired;
-                let retired = i64::try_from(retired).unwrap_or(i64::MAX);
+            if retired.count > 0 {
+                total += retired.count;
+                self.memory.give_back(retired.bytes);
+                let retired = i64::try_from(retired.count).unwrap_or(i64::MAX);
                 self.current[index(family.kind)].fetch_sub(retired, Ordering::Relaxed);
             }
         }
@@ -168,6 +183,11 @@ impl Store {
         self.retired_count.load(Ordering::Relaxed)
     }
 
+    /// What all series take.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Series there are now, by type.
     pub fn current(&self) -> impl Iterator<Item = (&'static str, i64)> {
         count(&self.current)
@@ -176,6 +196,26 @@ impl Store {
     /// Names with a set of label names that there ever were, by type.
     pub fn ever(&self) -> impl Iterator<Item = (&'static str, i64)> {
         count(&self.ever)
+    }
+
+    /// Takes the memory of a family, of empty ones if need be.
+    fn make_room(
+        &self,
+        families: &mut BTreeMap<Arc<str>, Arc<Family>>,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        if self.memory.take(family_bytes(name)) {
+            return Ok(());
+        }
+        families.retain(|name, family| {
+            let empty = family.is_empty();
+            if empty {
+                self.memory.give_back(family_bytes(name));
+            }
+            !empty
+        });
+        let room = self.memory.take(family_bytes(name));
+        if room { Ok(()) } else { Err(Refusal::Limit(Limit::Memory)) }
     }
 
     fn add(
@@ -188,24 +228,38 @@ impl Store {
         if family.kind != draft.shape.kind() {
             return Err(Refusal::Conflict);
         }
-        let make = |labels| {
-            let place = self.series_count.fetch_add(1, Ordering::Relaxed);
-            if place >= self.series_max {
-                self.series_count.fetch_sub(1, Ordering::Relaxed);
-                return None;
+        let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
+        let terms = Terms { ttl_ms, generation: draft.generation };
+        let make = |labels, others| {
+            if others >= self.bounds.series_per_name_max {
+                return Err(Limit::SeriesPerName);
             }
-            let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
-            let series = Series::new(labels, draft.shape, ttl_ms, now);
+            let place = self.series_count.fetch_add(1, Ordering::Relaxed);
+            if place >= self.bounds.series_max {
+                self.series_count.fetch_sub(1, Ordering::Relaxed);
+                return Err(Limit::Series);
+            }
+            let series = Series::new(labels, draft.shape, terms, &self.memory, now);
+            if !self.memory.take(series.bytes()) {
+                self.series_count.fetch_sub(1, Ordering::Relaxed);
+                return Err(Limit::Memory);
+            }
             if let Some(first) = draft.first {
                 series.change(first, now);
             }
-            Some(series)
+            Ok(series)
         };
         let names = || {
             let names: Vec<&str> = draft.labels.iter().map(|(name, _)| name.as_str()).collect();
             names.join(",")
         };
-        let added = family.find_or_add(labels, names, make).ok_or(Refusal::SeriesLimit)?;
+        let added = family.find_or_add(labels, names, make).map_err(Refusal::Limit)?;
+        if !added.created {
+            added.series.adopt(draft.shape, terms, now);
+            if ttl_ms > 0 {
+                family.expires();
+            }
+        }
         if added.created {
             self.current[index(family.kind)].fetch_add(1, Ordering::Relaxed);
         }
@@ -242,6 +296,11 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("series", &self.series_count).finish_non_exhaustive()
     }
+}
+
+/// What a family takes: its name twice, itself, its tables of a few entries, its place in the tree.
+const fn family_bytes(name: &str) -> u64 {
+    (2 * name.len() + size_of::<Family>() + 256) as u64
 }
 
 /// Names which a family of this type writes beside its own.

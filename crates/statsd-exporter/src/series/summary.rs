@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use metrics_server::SummaryState;
 
-use super::{Tick, sketch::Sketch};
+use super::{Tick, memory::Charge, sketch::Sketch};
 use crate::mapping::SummaryOptions;
 
 /// Observations of a window which are kept as they are: quantiles of quiet series are exact, and
@@ -12,6 +12,10 @@ use crate::mapping::SummaryOptions;
 const EXACT_MAX: usize = 96;
 /// Observations which wait to be sorted into the sketches of a busy series.
 const WAITING_MAX: usize = 128;
+/// Observations for which room is made first, and at most at once.
+const ROOM: std::ops::RangeInclusive<usize> = 4..=32;
+/// What the sketches of one busy series take together, roughly.
+const SKETCHES_BYTES: usize = 10 * 1024;
 
 /// The state of one summary series.
 ///
@@ -24,6 +28,7 @@ pub(super) struct Summary {
     /// Number of the current step since `started`.
     step: u64,
     window: Window,
+    charge: Charge,
     sum: f64,
     count: u64,
 }
@@ -52,9 +57,9 @@ struct Sketched {
 
 impl Summary {
     /// No observations yet.
-    pub(super) const fn new(options: Arc<SummaryOptions>, now: Tick) -> Self {
+    pub(super) const fn new(options: Arc<SummaryOptions>, charge: Charge, now: Tick) -> Self {
         let window = Window::Exact(VecDeque::new());
-        Self { options, started: now, step: 0, window, sum: 0.0, count: 0 }
+        Self { options, started: now, step: 0, window, charge, sum: 0.0, count: 0 }
     }
 
     /// Adds `weight` observations of `value`.
@@ -67,19 +72,56 @@ impl Summary {
         self.advance(now);
         if let Window::Exact(observations) = &self.window
             && observations.len() >= EXACT_MAX
+            && self.charge.has_room(SKETCHES_BYTES)
         {
             self.window = Window::Sketched(Box::new(self.sketched(observations)));
+            self.settle();
         }
         match &mut self.window {
             Window::Exact(observations) => {
+                let capacity = observations.capacity();
+                if observations.len() == capacity {
+                    let more = capacity.clamp(*ROOM.start(), *ROOM.end());
+                    let bytes = more * size_of::<Observation>();
+                    // Where there is no memory left, quantiles are of the latest observations.
+                    if capacity == 0 || (capacity < EXACT_MAX && self.charge.has_room(bytes)) {
+                        observations.reserve_exact(more);
+                        self.charge.set(observations.capacity() * size_of::<Observation>());
+                    } else {
+                        observations.pop_front();
+                    }
+                }
                 observations.push_back(Observation { value, weight, step: low_bits(self.step) });
             }
             Window::Sketched(sketched) => {
                 sketched.waiting.push((value, weight));
                 if sketched.waiting.len() >= WAITING_MAX {
                     sketched.flush(&self.options);
+                    self.settle();
                 }
             }
+        }
+    }
+
+    /// Accounts for the memory there is now.
+    fn settle(&mut self) {
+        let bytes = match &self.window {
+            Window::Exact(observations) => observations.capacity() * size_of::<Observation>(),
+            Window::Sketched(sketched) => {
+                let sketches: usize = sketched.sketches.iter().map(Sketch::bytes).sum();
+                sketches + sketched.waiting.capacity() * size_of::<(f64, u32)>()
+            }
+        };
+        self.charge.set(bytes);
+    }
+
+    /// Begins its window anew with other quantiles or another age, if they are others.
+    pub(super) fn adopt(&mut self, options: &Arc<SummaryOptions>, now: Tick) {
+        if self.options != *options {
+            self.options = Arc::clone(options);
+            (self.started, self.step) = (now, 0);
+            self.window = Window::Exact(VecDeque::new());
+            self.settle();
         }
     }
 
@@ -143,6 +185,7 @@ impl Summary {
                 }
             }
         }
+        self.settle();
     }
 
     /// The sketches of a window that has become too large to be kept as it is.

@@ -8,11 +8,12 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Draft, Reading, Refusal, Shape, Store, Tick};
-use crate::line::Update;
+use super::{Bounds, Draft, Reading, Refusal, Shape, Store, Tick};
+use crate::{counts::Limit, line::Update, mapping::HistogramOptions};
 
 fn store(series_max: u64) -> Store {
-    Store::new(series_max, BTreeSet::from(["taken".to_owned()]), &["own_"])
+    let bounds = Bounds { series_max, series_per_name_max: series_max, memory_bytes_max: 1 << 30 };
+    Store::new(bounds, BTreeSet::from(["taken".to_owned()]), &["own_"])
 }
 
 fn labels(text: &str) -> Vec<(String, String)> {
@@ -28,6 +29,7 @@ fn add(store: &Store, name: &str, text: &str, shape: &Shape, now: u64) -> Result
         help: &Arc::from("help"),
         labels: &labels,
         ttl: Duration::from_millis(10),
+        generation: 0,
         first: Some(Update::Add(1.0)),
     };
     let found = store.find_or_create(&draft, Tick(now))?;
@@ -52,7 +54,7 @@ fn contents(store: &Store) -> BTreeMap<(String, String), f64> {
 
 #[test]
 fn names_which_would_clash_on_the_page_are_refused() {
-    let histogram = Shape::Histogram(Arc::from([1.0]));
+    let histogram = Shape::Histogram(Arc::new(HistogramOptions::default()));
     let summary = Shape::Summary(Arc::default());
     for (first, second, expected) in [
         (("a", &Shape::Counter), ("a", &Shape::Gauge), Err(Refusal::Conflict)),
@@ -106,6 +108,7 @@ fn no_update_is_lost_to_retirement() {
         help: &Arc::from("help"),
         labels: &[],
         ttl: Duration::from_millis(1),
+        generation: 0,
         first: Some(Update::Add(1.0)),
     };
     let mut all = Vec::new();
@@ -161,13 +164,18 @@ proptest! {
                 Step::Add(name, labels) => {
                     let key = (name.to_owned(), labels.to_owned());
                     let full = model.len() as u64 >= max;
+                    let same_name = model.keys().filter(|(known, _)| known == name).count();
                     let expected = match model.get_mut(&key) {
                         Some((value, touched)) => {
                             *value += 1.0;
                             *touched = now;
                             Ok(false)
                         }
-                        None if full => Err(Refusal::SeriesLimit),
+                        None if full => Err(Refusal::Limit(if same_name as u64 >= max {
+                            Limit::SeriesPerName
+                        } else {
+                            Limit::Series
+                        })),
                         None => {
                             model.insert(key, (1.0, now));
                             Ok(true)

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::{Summary, Window};
 use crate::{
     mapping::{SummaryOptions, Target},
-    series::Tick,
+    series::{Memory, Tick, memory::Charge},
 };
 
 fn summary(max_age: Duration, age_buckets: u32) -> Summary {
     let options = SummaryOptions { max_age, age_buckets, ..SummaryOptions::default() };
-    Summary::new(Arc::new(options), Tick(0))
+    Summary::new(Arc::new(options), Charge::new(Arc::new(Memory::new(u64::MAX))), Tick(0))
 }
 
 fn median(summary: &mut Summary, now: u64) -> f64 {

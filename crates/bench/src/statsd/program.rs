@@ -1,0 +1,185 @@
+//! A program under measurement: started on ports of its own, scraped, watched through `/proc`.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Nothing under measurement takes longer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One of the programs which are compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+/// A running exporter, which ends with its handle.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) udp: SocketAddr,
+    http: SocketAddr,
+}
+
+/// What a scrape was like.
+pub(crate) struct Scraped {
+    pub(crate) body: Vec<u8>,
+    pub(crate) first_byte: Duration,
+    pub(crate) wall: Duration,
+    /// CPU of the program meanwhile.
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Program {
+    /// Starts it with `flags`, and with `mapping` in a file.
+    pub(crate) fn start(contender: &Contender, mapping: &str, flags: &[&str]) -> Result<Self> {
+        // The Go program does not tell which ports it got, so free ones are named.
+        let udp = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let file = std::env::temp_dir().join(format!("bench-statsd-{}.yml", udp.port()));
+        fs::write(&file, mapping)?;
+        let child = Command::new(&contender.path)
+            .arg(format!("--web.listen-address={http}"))
+            .arg(format!("--statsd.listen-udp={udp}"))
+            .args(["--statsd.listen-tcp=", "--statsd.read-buffer=4194304", "--log.level=error"])
+            .arg(format!("--statsd.mapping-config={}", file.display()))
+            .args(flags)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| contender.path.display().to_string())?;
+        let program = Self { child, udp, http };
+        let ready = eventually(|| Ok(program.scrape("/-/healthy", false).is_ok()));
+        fs::remove_file(&file)?;
+        ready.with_context(|| format!("{} does not start", contender.name))?;
+        Ok(program)
+    }
+
+    /// Reads a page to its end.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    pub(crate) fn scrape(&self, path: &str, gzip: bool) -> Result<Scraped> {
+        let before = self.cpu_seconds()?;
+        let start = Instant::now();
+        let mut stream = TcpStream::connect(self.http)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let encoding = if gzip { "Accept-Encoding: gzip\r\n" } else { "" };
+        let request = format!("GET {path} HTTP/1.0\r\nHost: x\r\n{encoding}\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = vec![0; 64 * 1024];
+        let first = stream.read(&mut answer)?;
+        let mut first_byte = start.elapsed();
+        answer.truncate(first);
+        if headers_end(&answer).is_some_and(|end| end == answer.len()) {
+            // Headers alone are no page.
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte)?;
+            first_byte = start.elapsed();
+            answer.push(byte[0]);
+        }
+        stream.read_to_end(&mut answer)?;
+        let wall = start.elapsed();
+        let end = headers_end(&answer).context("no headers")?;
+        if !answer.starts_with(b"HTTP/1.0 200") && !answer.starts_with(b"HTTP/1.1 200") {
+            bail!("{}", String::from_utf8_lossy(&answer[..end]));
+        }
+        let body = answer.split_off(end);
+        Ok(Scraped { body, first_byte, wall, cpu_seconds: self.cpu_seconds()? - before })
+    }
+
+    /// The sum of all samples of the page whose name begins so.
+    pub(crate) fn sum(&self, prefix: &str, path: &str) -> Result<f64> {
+        let body = self.scrape(path, false)?.body;
+        let text = String::from_utf8(body)?;
+        let lines = text.lines().filter(|line| line.starts_with(prefix));
+        lines.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse::<f64>()?)).sum()
+    }
+
+    /// Waits until `samples` more than `before` have been read, or nothing comes any more; says how
+    /// many have come.
+    pub(crate) fn drained(&self, before: f64, samples: f64) -> Result<f64> {
+        let path = "/metrics?name[]=statsd_exporter_samples_total";
+        let mut last = -1.0;
+        loop {
+            let now = self.sum("statsd_exporter_samples_total", path)? - before;
+            if now >= samples || (now - last).abs() < f64::EPSILON {
+                return Ok(now);
+            }
+            last = now;
+            std::thread::park_timeout(Duration::from_millis(400));
+        }
+    }
+
+    /// Waits until it uses no processor time any more.
+    pub(crate) fn settled(&self) -> Result<()> {
+        eventually(|| {
+            let before = self.cpu_seconds()?;
+            std::thread::park_timeout(Duration::from_millis(500));
+            Ok(self.cpu_seconds()? - before < 0.02)
+        })
+    }
+
+    /// CPU seconds used so far, in user and system mode.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        // Nanoseconds on a processor, of each thread; ticks of 10 ms would be too coarse.
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread may end while the list is read.
+            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            nanoseconds += text.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
+        }
+        Ok(nanoseconds as f64 / 1e9)
+    }
+
+    /// Resident bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let kibibytes: f64 = line.split_whitespace().next().context("VmRSS")?.parse()?;
+        Ok(kibibytes * 1024.0)
+    }
+
+    /// Datagrams thrown away by the kernel at its socket, and bytes which wait there.
+    pub(crate) fn kernel(&self) -> Result<(u64, u64)> {
+        let port = format!(":{:04X}", self.udp.port());
+        let table = fs::read_to_string("/proc/net/udp")?;
+        let line = table
+            .lines()
+            .find(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port)))
+            .context("its socket")?;
+        let drops = line.split_whitespace().last().context("drops")?.parse()?;
+        let queues = line.split_whitespace().nth(4).context("queues")?;
+        let waiting = queues.split(':').nth(1).context("a queue")?;
+        Ok((drops, u64::from_str_radix(waiting, 16)?))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to do.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn headers_end(answer: &[u8]) -> Option<usize> {
+    answer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+fn eventually(done: impl Fn() -> Result<bool>) -> Result<()> {
+    let start = Instant::now();
+    while !done()? {
+        if start.elapsed() > PATIENCE {
+            bail!("not within a minute");
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    Ok(())
+}
