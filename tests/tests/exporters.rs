@@ -190,7 +190,7 @@ fn each_has_the_same_paths() -> Result<()> {
             let answer = exporter.get(path)?;
             ensure!(answer.status == status, "{} {path}: {}", subject.name, answer.status);
         }
-        ensure!(exporter.get("/")?.body.contains("href=\"metrics\""), "{}", subject.name);
+        ensure!(exporter.get("/")?.body.contains("href=\"./metrics\""), "{}", subject.name);
     }
     Ok(())
 }
