@@ -2,9 +2,11 @@
 //! the fields.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tracing::{
@@ -33,7 +35,7 @@ pub fn init(level: LogLevel, format: LogFormat, spans: Option<SpanLayer>) {
     let targets = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .event_format(Lines(format))
+        .event_format(Lines { format, repeats: Repeats::default() })
         .with_filter(targets.unwrap_or_else(default));
     // Only tests come here twice, and the first logger serves them as well.
     let _already_started = tracing_subscriber::registry().with(layer).with(spans).try_init();
@@ -48,7 +50,10 @@ const fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-struct Lines(LogFormat);
+struct Lines {
+    format: LogFormat,
+    repeats: Repeats,
+}
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -62,10 +67,16 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let mut fields = Fields::default();
-        event.record(&mut fields);
         #[expect(clippy::disallowed_methods, reason = "a log line is stamped when it is written")]
         let now = SystemTime::now();
+        let place = (metadata.file().unwrap_or_default(), metadata.line().unwrap_or_default());
+        let limited = *metadata.level() <= Level::INFO;
+        let Some(suppressed) = (if limited { self.repeats.admit(place, now) } else { Some(0) })
+        else {
+            return Ok(());
+        };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         let mut pairs = vec![
             ("time", timestamp(now)),
             ("level", level_name(*metadata.level()).to_owned()),
@@ -73,11 +84,50 @@ where
             ("msg", fields.message),
         ];
         pairs.extend(fields.others);
-        match self.0 {
+        if suppressed > 0 {
+            pairs.push(("suppressed", suppressed.to_string()));
+        }
+        match self.format {
             LogFormat::Logfmt => write_logfmt(&pairs, &mut out)?,
             LogFormat::Json => write_json(&pairs, &mut out)?,
         }
         out.write_char('\n')
+    }
+}
+
+/// Lines which one place in the code may write in a [`REPEATS_WINDOW`]; debug lines are not counted.
+const REPEATS_MAX: u64 = 20;
+const REPEATS_WINDOW: Duration = Duration::from_mins(1);
+
+/// Keeps what fails with every scrape from filling a disk: further lines of the same place are
+/// suppressed, and the next one that is written tells how many.
+#[derive(Default)]
+struct Repeats(Mutex<BTreeMap<(&'static str, u32), Repeat>>);
+
+struct Repeat {
+    since: SystemTime,
+    written: u64,
+    suppressed: u64,
+}
+
+impl Repeats {
+    /// How many lines of `place` were suppressed before this one, or `None` if it is to be as well.
+    fn admit(&self, place: (&'static str, u32), now: SystemTime) -> Option<u64> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Repeat { since: now, written: 0, suppressed: 0 };
+        let repeat = places.entry(place).or_insert_with(fresh);
+        // A clock that was set back begins a window as well.
+        let within = now.duration_since(repeat.since).is_ok_and(|age| age < REPEATS_WINDOW);
+        if !within {
+            repeat.since = now;
+            repeat.written = 0;
+        }
+        if repeat.written >= REPEATS_MAX {
+            repeat.suppressed += 1;
+            return None;
+        }
+        repeat.written += 1;
+        Some(std::mem::take(&mut repeat.suppressed))
     }
 }
 
@@ -174,7 +224,26 @@ fn civil(days: u64) -> (u64, u64, u64) {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{timestamp, write_json, write_logfmt};
+    use super::{REPEATS_MAX, REPEATS_WINDOW, Repeats, timestamp, write_json, write_logfmt};
+
+    #[test]
+    fn repeats_are_suppressed_and_counted() {
+        let repeats = Repeats::default();
+        let (place, other) = (("a.rs", 1), ("a.rs", 2));
+        let now = UNIX_EPOCH + Duration::from_secs(100);
+        for _ in 0..REPEATS_MAX {
+            assert_eq!(repeats.admit(place, now), Some(0));
+        }
+        for _ in 0..5 {
+            assert_eq!(repeats.admit(place, now), None);
+        }
+        assert_eq!(repeats.admit(other, now), Some(0), "each place has its own count");
+        let later = now + REPEATS_WINDOW;
+        assert_eq!(repeats.admit(place, later), Some(5));
+        assert_eq!(repeats.admit(place, later), Some(0));
+        let set_back = UNIX_EPOCH;
+        assert_eq!(repeats.admit(place, set_back), Some(0));
+    }
 
     #[test]
     fn times_are_utc_with_milliseconds() {
