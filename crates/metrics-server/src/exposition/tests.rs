@@ -542,6 +542,57 @@ fn a_large_protobuf_family_is_several_messages() {
     assert_eq!(text.matches("    2:\n").count(), 10_000);
 }
 
+/// A million series which exist nowhere but in the loop that writes them.
+struct Million;
+
+impl super::Families for Million {
+    fn names(&self) -> Vec<std::sync::Arc<str>> {
+        vec![std::sync::Arc::from("million")]
+    }
+
+    fn write(&self, name: &str, out: &mut Encoder<'_>) -> std::io::Result<()> {
+        let labels = LabelBlock::new(&[("dag_id", "a"), ("task_id", "b")]).expect("valid labels");
+        let mut family = out.family(Desc::gauge(name, ""));
+        for number in 0..1_000_000 {
+            family.sample(&labels, f64::from(number));
+            family.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Remembers how much it was given, and how much at once.
+#[derive(Default)]
+struct Sizes {
+    largest: usize,
+    total: usize,
+}
+
+impl std::io::Write for Sizes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.largest = self.largest.max(bytes.len());
+        self.total += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_million_series_need_one_chunk_of_memory() {
+    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+        let mut sizes = Sizes::default();
+        let sources: [std::sync::Arc<dyn super::Families>; 1] = [std::sync::Arc::new(Million)];
+        let encoder = Encoder::new(format, &mut sizes);
+        encoder.write_page(&Page::new(), &sources, &[]).expect("it takes every byte");
+        assert!(sizes.total > 30_000_000, "{format:?}: {} bytes", sizes.total);
+        // A chunk, and the sample which filled it; protobuf holds a second one until it is full.
+        assert!(sizes.largest < 2 * 64 * 1_024 + 1_024, "{format:?}: {}", sizes.largest);
+    }
+}
+
 proptest! {
     #[test]
     fn property_protobuf_reads_back(label: String, bits: u64, count: u64) {
