@@ -72,6 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         telemetry,
         dialect: args.read.dialect(),
         limits,
+        inspect: args.lifecycle.enable_debug.then(Arc::default),
     });
     metrics_server::block_on(serve(args, server, sockets, relay, pipeline))?
 }
@@ -108,10 +109,14 @@ async fn serve(
         stop_ingest.request();
     });
 
-    let exposed = Arc::new(Exposed::new(pipeline, clock));
+    let inspect = pipeline.inspect.clone();
+    let exposed = Arc::new(Exposed::new(Arc::clone(&pipeline), clock));
     let mut http = Server::new(&INFO, &args.web, server, health).metrics(exposed);
     if args.lifecycle.enable_lifecycle {
         http = http.merge(expose::lifecycle(reloader, stop));
+    }
+    if let Some(inspect) = inspect {
+        http = http.merge(expose::debug(inspect, pipeline));
     }
     http.serve(bound, shutdown).await?;
     ingest.join();

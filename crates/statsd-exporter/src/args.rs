@@ -8,7 +8,10 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
-use crate::{line::Dialect, mapping::UnknownKeys};
+use crate::{
+    line::{Dialect, Valueless},
+    mapping::UnknownKeys,
+};
 
 /// Everything that can be said on the command line.
 #[derive(Clone, Debug, Parser)]
@@ -61,6 +64,13 @@ pub struct LifecycleArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub enable_lifecycle: bool,
+
+    /// Tell under /debug/mapping, /debug/unmapped and /debug/badlines what becomes of names, and
+    /// keep examples of what clients send.
+    #[arg(id = "web.enable-debug", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub enable_debug: bool,
 }
 
 /// `--statsd.listen-*` and what belongs to it.
@@ -131,6 +141,35 @@ pub struct ReadArgs {
           action = ArgAction::Set)]
     pub dogstatsd_tags: bool,
 
+    /// What becomes of a DogStatsD tag without a value: it is left out and counted, or a label which
+    /// is empty, or one that says true.
+    #[arg(id = "statsd.valueless-tags", long, value_name = "ACTION", default_value = "drop")]
+    pub valueless_tags: ValuelessArg,
+
+    /// Make DogStatsD's field of the container, c:ID, the label `container_id`.
+    #[arg(id = "statsd.container-label", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub container_label: bool,
+
+    /// Make DogStatsD's field of external data, e:DATA, the label `external_data`.
+    #[arg(id = "statsd.external-data-label", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub external_label: bool,
+
+    /// Make DogStatsD's field of the cardinality, card:LEVEL, the label cardinality.
+    #[arg(id = "statsd.cardinality-label", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub cardinality_label: bool,
+
+    /// Take sets, name:member|s, as a gauge of the distinct members of the last window of this
+    /// length, within 1.6 % mostly; 0s refuses them.
+    #[arg(id = "statsd.set-window", long, value_name = "DURATION", default_value = "0s",
+          value_parser = parse_duration)]
+    pub set_window: Duration,
+
     /// Read InfluxDB tags: name,key=value:1|c
     #[arg(id = "statsd.parse-influxdb-tags", long, value_name = "BOOL", default_value = "true",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -148,6 +187,17 @@ pub struct ReadArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub signalfx_tags: bool,
+}
+
+/// `--statsd.valueless-tags`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ValuelessArg {
+    /// Left out and counted.
+    Drop,
+    /// A label without a value.
+    Empty,
+    /// A label which says `true`.
+    True,
 }
 
 /// `--statsd.mapping-unknown-keys`.
@@ -170,12 +220,21 @@ impl From<UnknownKeysArg> for UnknownKeys {
 
 impl ReadArgs {
     /// Which tags are read.
-    pub const fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Dialect {
         Dialect {
             dogstatsd: self.dogstatsd_tags,
             influxdb: self.influxdb_tags,
             librato: self.librato_tags,
             signalfx: self.signalfx_tags,
+            valueless: match self.valueless_tags {
+                ValuelessArg::Drop => Valueless::Refused,
+                ValuelessArg::Empty => Valueless::Label(""),
+                ValuelessArg::True => Valueless::Label("true"),
+            },
+            container_label: self.container_label,
+            external_label: self.external_label,
+            cardinality_label: self.cardinality_label,
+            set_window_ms: u64::try_from(self.set_window.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What one ingest thread has counted since it last told everybody: plain numbers, no lock.
 
 use crate::{
-    line::{Fault, Kind, Tally},
+    line::{Fault, Kind, Notice, Tally},
     series::Flags,
 };
 
@@ -101,6 +101,7 @@ pub struct Counts {
     pub(crate) faults: [u64; Fault::ALL.len()],
     pub(crate) tags: u64,
     pub(crate) tag_errors: u64,
+    pub(crate) notices: [u64; Notice::ALL.len()],
     pub(crate) udp_packets: u64,
     pub(crate) unixgram_packets: u64,
     pub(crate) tcp_connections: u64,

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::{
     counts::{Counts, EventError, Limit},
-    line::{Fault, Kind},
+    line::{Fault, Kind, Notice},
     series::Store,
 };
 
@@ -43,6 +43,7 @@ pub struct Telemetry {
     lines: IntCounter,
     samples: IntCounter,
     sample_errors: Labelled<{ Fault::ALL.len() }>,
+    notices: Labelled<{ Notice::ALL.len() }>,
     tags: IntCounter,
     tag_errors: IntCounter,
     reloads: IntCounterVec,
@@ -166,6 +167,14 @@ impl Telemetry {
                 )?,
                 Fault::ALL.map(Fault::reason),
             ),
+            notices: Labelled::new(
+                r.counters(
+                    "statsd_exporter_dogstatsd_notices_total",
+                    "Events and service checks of DogStatsD, which are no metrics.",
+                    &["type"],
+                )?,
+                Notice::ALL.map(Notice::as_str),
+            ),
             tags: r.counter(
                 "statsd_exporter_tags_total",
                 "The total number of DogStatsD tags processed.",
@@ -245,6 +254,7 @@ impl Telemetry {
             counter.inc_by(count);
         }
         self.events.add(counts.events);
+        self.notices.add(counts.notices);
         self.sample_errors.add(counts.faults);
         self.event_errors.add(counts.event_errors);
         self.actions.add([counts.mapped, counts.dropped]);

@@ -31,13 +31,12 @@ fn now() -> Instant {
 
 fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-exporter"));
-    command
-        .arg("--web.listen-address=127.0.0.1:0")
-        .arg("--statsd.listen-udp=127.0.0.1:0")
-        .arg("--statsd.listen-tcp=127.0.0.1:0")
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    for name in ["--web.listen-address", "--statsd.listen-udp", "--statsd.listen-tcp"] {
+        if !flags.iter().any(|flag| flag.starts_with(name)) {
+            command.arg(format!("{name}=127.0.0.1:0"));
+        }
+    }
+    command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -388,4 +387,54 @@ fn garbage_is_counted_and_nothing_else() {
     exporter.send_udp(b"ok:1|c");
     exporter.shows(&["ok 1"]);
     assert_eq!(exporter.get("/health/live").0, 200);
+}
+
+#[test]
+fn what_becomes_of_names_can_be_looked_into() {
+    let directory = TempDir::new().expect("a directory");
+    let path = file(&directory, "m.yml", "mappings: [{match: a.*, name: m}]");
+    let exporter = Exporter::start(&[
+        &format!("--statsd.mapping-config={path}"),
+        "--web.enable-debug",
+        "--web.enable-lifecycle",
+    ]);
+    exporter.send_udp(b"a.b:1|c\nother:1|c\nbad:x|c");
+    exporter.shows(&["m 1", "other 1"]);
+    let (status, answer) = exporter.get("/debug/mapping?name=a.b&type=counter");
+    assert_eq!(status, 200);
+    assert!(answer.contains("a.b (counter): mapping 1 maps it\n"), "{answer}");
+    assert!(exporter.get("/debug/unmapped").1.contains("other: 1 series\n    other:1|c\n"));
+    assert!(exporter.get("/debug/badlines").1.contains("malformed_value: 1 samples\n"));
+    assert_eq!(exporter.get("/debug/mapping").0, 400);
+    let (status, answer) = exporter.request("POST", "/-/reload");
+    assert_eq!(status, 200);
+    assert!(
+        answer.to_lowercase().contains("x-reload-outcome: 1 rules, 0 warnings\r\n"),
+        "{answer}"
+    );
+    assert_eq!(exporter.request("POST", "/-/clear").0, 400);
+    assert!(exporter.request("POST", "/-/clear?name=m").1.ends_with("cleared 1 series\n"));
+    exporter.send_udp(b"a.b:5|c");
+    exporter.shows(&["m 5", "other 1"]);
+}
+
+#[test]
+fn without_debug_there_are_no_such_routes() {
+    let exporter = Exporter::start(&[]);
+    for path in ["/debug/mapping?name=a", "/debug/unmapped", "/debug/badlines"] {
+        assert_eq!(exporter.get(path).0, 404, "{path}");
+    }
+    assert_eq!(exporter.request("POST", "/-/clear?all=true").0, 404);
+}
+
+#[test]
+fn several_addresses_and_sockets_lead_to_one_page() {
+    let exporter = Exporter::start(&[
+        "--statsd.listen-udp=127.0.0.1:0, 127.0.0.1:0",
+        "--statsd.udp-threads=3",
+    ]);
+    for _ in 0..20 {
+        exporter.send_udp(b"a:1|c");
+    }
+    exporter.shows(&["a 20", "statsd_exporter_udp_packets_total 20"]);
 }
