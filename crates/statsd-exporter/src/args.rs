@@ -81,7 +81,7 @@ pub struct ListenArgs {
     #[arg(id = "statsd.listen-udp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub udp: String,
 
-    /// TCP address on which to receive StatsD lines; empty for none.
+    /// TCP addresses on which to receive StatsD lines, with commas between them; empty for none.
     #[arg(id = "statsd.listen-tcp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub tcp: String,
 
@@ -102,7 +102,17 @@ pub struct ListenArgs {
           value_parser = parse_duration)]
     pub coalesce_max: Duration,
 
-    /// Permissions of the Unix datagram socket, octal.
+    /// Path of a Unix stream socket on which to receive datagrams, each behind its length of four
+    /// bytes, as DogStatsD sends them; @NAME for an abstract one; empty for none.
+    #[arg(id = "statsd.listen-unix", long, value_name = "PATH", default_value = "")]
+    pub unix: String,
+
+    /// Networks from which UDP and TCP are taken, with commas between them, like
+    /// `10.0.0.0/8,::1`; empty for all.
+    #[arg(id = "statsd.allow-from", long, value_name = "NETWORKS", default_value = "")]
+    pub allow_from: String,
+
+    /// Permissions of the Unix sockets, octal.
     #[arg(id = "statsd.unixsocket-mode", long, value_name = "MODE", default_value = "755")]
     pub unix_mode: String,
 
@@ -280,6 +290,11 @@ pub struct LimitArgs {
     #[arg(id = "statsd.max-tcp-connections", long, value_name = "COUNT", default_value = "1000")]
     pub tcp_connections_max: usize,
 
+    /// Silence after which a TCP or Unix stream connection is closed; 0s for never.
+    #[arg(id = "statsd.tcp-idle-timeout", long, value_name = "DURATION", default_value = "1h",
+          value_parser = parse_duration)]
+    pub idle_max: Duration,
+
     /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
     /// and mapped anew. 0 is its share of a quarter of --statsd.max-memory.
     #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "0")]
@@ -290,13 +305,33 @@ pub struct LimitArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Relay")]
 pub struct RelayArgs {
-    /// UDP address to which every line is handed on as it came.
+    /// Addresses to which every line is handed on as it came, with commas between them: HOST:PORT
+    /// for UDP, tcp://HOST:PORT for TCP.
     #[arg(id = "statsd.relay.address", long, value_name = "ADDRESS")]
     pub address: Option<String>,
+
+    /// Which of several addresses get a line: all, or one that is always the same for a series.
+    #[arg(id = "statsd.relay.spread", long, value_name = "WAY", default_value = "all")]
+    pub spread: SpreadArg,
+
+    /// Hand lines on and do nothing else with them.
+    #[arg(id = "statsd.relay.only", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub only: bool,
 
     /// Largest packet to the relay's target.
     #[arg(id = "statsd.relay.packet-length", long, value_name = "BYTES", default_value = "1400")]
     pub packet_bytes_max: usize,
+}
+
+/// `--statsd.relay.spread`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SpreadArg {
+    /// Each line goes to all.
+    All,
+    /// Each series goes to one.
+    Hash,
 }
 
 /// Flags of `statsd_exporter` whose queues and caches this exporter does not have.

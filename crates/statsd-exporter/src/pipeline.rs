@@ -207,6 +207,9 @@ impl Worker {
         }
         if let Some(relay) = &mut self.relay {
             relay.take(line);
+            if relay.is_only() {
+                return;
+            }
         }
         if let Some(sample) = line::quick(line, self.pipeline.dialect) {
             let hash = self.aliases.hash(&sample.identity);

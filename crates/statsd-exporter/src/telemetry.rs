@@ -40,6 +40,8 @@ pub struct Telemetry {
     tcp_errors: IntCounter,
     tcp_too_long_lines: IntCounter,
     unixgram_packets: IntCounter,
+    unix_connections: IntCounter,
+    unix_packets: IntCounter,
     lines: IntCounter,
     samples: IntCounter,
     sample_errors: Labelled<{ Fault::ALL.len() }>,
@@ -151,6 +153,14 @@ impl Telemetry {
                 "statsd_exporter_unixgram_packets_total",
                 "The total number of StatsD packets received over Unixgram.",
             )?,
+            unix_connections: r.counter(
+                "statsd_exporter_unix_connections_total",
+                "The total number of connections to the Unix stream socket.",
+            )?,
+            unix_packets: r.counter(
+                "statsd_exporter_unix_packets_total",
+                "The total number of StatsD packets received over the Unix stream socket.",
+            )?,
             lines: r.counter(
                 "statsd_exporter_lines_total",
                 "The total number of StatsD lines received.",
@@ -246,6 +256,8 @@ impl Telemetry {
             (&self.tcp_errors, counts.tcp_errors),
             (&self.tcp_too_long_lines, counts.tcp_too_long_lines),
             (&self.unixgram_packets, counts.unixgram_packets),
+            (&self.unix_connections, counts.unix_connections),
+            (&self.unix_packets, counts.unix_packets),
             (&self.lines, counts.lines),
             (&self.samples, counts.samples),
             (&self.tags, counts.tags),

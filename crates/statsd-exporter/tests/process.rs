@@ -4,7 +4,10 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream, UdpSocket},
-    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixDatagram, UnixListener, UnixStream},
+    },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -437,4 +440,103 @@ fn several_addresses_and_sockets_lead_to_one_page() {
         exporter.send_udp(b"a:1|c");
     }
     exporter.shows(&["a 20", "statsd_exporter_udp_packets_total 20"]);
+}
+
+/// A datagram behind its length, as `DogStatsD` sends it over a stream.
+fn frame(datagram: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(datagram.len()).expect("short");
+    [&length.to_le_bytes()[..], datagram].concat()
+}
+
+#[test]
+fn a_unix_stream_has_frames_and_a_stale_socket_is_taken_over() {
+    let directory = TempDir::new().expect("a directory");
+    let paths = ["stream", "datagram"].map(|name| {
+        let path = directory.path().join(name);
+        path.to_str().expect("UTF-8").to_owned()
+    });
+    // Whoever had these sockets has gone without removing their files.
+    drop(UnixListener::bind(&paths[0]).expect("a socket"));
+    drop(UnixDatagram::bind(&paths[1]).expect("a socket"));
+    let flags = [
+        format!("--statsd.listen-unix={}", paths[0]),
+        format!("--statsd.listen-unixgram={}", paths[1]),
+    ];
+    let flags = flags.each_ref().map(String::as_str);
+    let exporter = Exporter::start(&flags);
+    let mut stream = UnixStream::connect(&paths[0]).expect("the socket");
+    let frames = [frame(b"a:1|c\nb:2|c"), frame(b""), frame(&vec![b'x'; 70_000]), frame(b"a:5|c")];
+    let bytes = frames.concat();
+    let (first, second) = bytes.split_at(9);
+    stream.write_all(first).expect("half a frame");
+    stream.flush().expect("half a frame");
+    stream.write_all(second).expect("frames");
+    exporter.shows(&[
+        "a 6",
+        "b 2",
+        "statsd_exporter_unix_connections_total 1",
+        "statsd_exporter_unix_packets_total 3",
+        "statsd_exporter_tcp_too_long_lines_total 1",
+    ]);
+    // A socket which somebody listens on stays theirs.
+    for flag in flags {
+        let (code, log) = run(command(&[flag]).arg("--log.level=error"));
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains("in use"), "{log}");
+    }
+}
+
+#[test]
+fn silent_connections_are_closed() {
+    let exporter = Exporter::start(&["--statsd.tcp-idle-timeout=300ms"]);
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    stream.write_all(b"a:1|c\n").expect("a line");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
+    exporter.shows(&["a 1", "statsd_exporter_limit_refusals_total{limit=\"idle\"} 1"]);
+}
+
+#[test]
+fn only_allowed_networks_are_heard() {
+    let exporter = Exporter::start(&["--statsd.allow-from=192.0.2.0/24,fd00::/8"]);
+    exporter.send_udp(b"a:1|c");
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
+    exporter.shows(&["statsd_exporter_limit_refusals_total{limit=\"source\"} 2"]);
+    assert!(!exporter.get("/metrics").1.contains("\na 1\n"));
+    let exporter = Exporter::start(&["--statsd.allow-from=127.0.0.0/8"]);
+    exporter.send_udp(b"a:1|c");
+    exporter.shows(&["a 1"]);
+    let (code, log) = run(&mut command(&["--statsd.allow-from=10.0.0.0/99"]));
+    assert!(code == Some(1) && log.contains("not a network"), "{log}");
+}
+
+#[test]
+fn a_relay_spreads_series_over_its_targets() {
+    let targets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    let addresses = targets.each_ref().map(|socket| {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.local_addr().expect("bound").to_string()
+    });
+    let exporter = Exporter::start(&[
+        &format!("--statsd.relay.address={}, udp://{}", addresses[0], addresses[1]),
+        "--statsd.relay.spread=hash",
+        "--statsd.relay.only",
+    ]);
+    let lines: Vec<String> = (0..40).map(|n| format!("name{n}:1|c|#x:{n}")).collect();
+    exporter.send_udp(lines.join("\n").as_bytes());
+    let mut relayed: Vec<String> = Vec::new();
+    for target in &targets {
+        let mut buffer = [0; 2_000];
+        let length = target.recv(&mut buffer).expect("its share");
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(text.lines().count() > 5, "{text}");
+        relayed.extend(text.lines().map(str::to_owned));
+    }
+    relayed.sort();
+    let mut sent = lines;
+    sent.sort();
+    assert_eq!(relayed, sent, "each line once");
+    exporter.shows(&["statsd_exporter_lines_total 40", "statsd_exporter_samples_total 0"]);
 }

@@ -368,6 +368,8 @@ fn a_quiet_exporter_shows_what_is_not_lazy() {
         statsd_exporter_tcp_too_long_lines_total 0
         statsd_exporter_udp_packet_drops_total 0
         statsd_exporter_udp_packets_total 0
+        statsd_exporter_unix_connections_total 0
+        statsd_exporter_unix_packets_total 0
         statsd_exporter_unixgram_packets_total 0
         statsd_metric_mapper_cache_gets_total 0
         statsd_metric_mapper_cache_hits_total 0
