@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::anyhow;
 use metrics_server::{
     ExporterInfo, Health, Role, Server, Shutdown, Telemetry as ServerTelemetry, args::Dialect,
     cli::Program, http,
@@ -16,9 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::{
-    args::{Args, LimitArgs, RelayArgs},
+    args::{Args, LimitArgs, RelayArgs, SpreadArg},
     expose::{self, Exposed},
-    ingest::{Clock, Ingest, Listen, Sockets, TcpLimits, resolve},
+    ingest::{Clock, Ingest, Listen, Sockets, StreamLimits, resolve},
     memory::Budget,
     pipeline::{Limits, Mappings, Pipeline},
     relay::{self, Relay},
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     for flag in args.compat.without_effect() {
         warn!(flag, "this flag has no effect");
     }
-    let sockets = Sockets::bind(&listen(&args))?;
+    let sockets = Sockets::bind(&listen(&args)?)?;
     let server = ServerTelemetry::new(INFO.name)?;
     server.register_build_info(&INFO)?;
     let telemetry = Telemetry::register(server.registry(), args.compat.cache_size > 0)?;
@@ -72,6 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         telemetry,
         dialect: args.read.dialect(),
         limits,
+        inspect: args.inspect.enable_debug.then(Arc::default),
     });
     metrics_server::block_on(serve(args, server, sockets, relay, pipeline))?
 }
@@ -80,7 +81,7 @@ async fn serve(
     args: Args,
     server: ServerTelemetry,
     sockets: Sockets,
-    relay: Option<(Relay, relay::Sender)>,
+    relay: Option<(Relay, Vec<relay::Sender>)>,
     pipeline: Arc<Pipeline>,
 ) -> anyhow::Result<()> {
     let bound = http::bind(&args.web).await?;
@@ -108,10 +109,14 @@ async fn serve(
         stop_ingest.request();
     });
 
-    let exposed = Arc::new(Exposed::new(pipeline, clock));
+    let inspect = pipeline.inspect.clone();
+    let exposed = Arc::new(Exposed::new(Arc::clone(&pipeline), clock));
     let mut http = Server::new(&INFO, &args.web, server, health).metrics(exposed);
     if args.web.enable_lifecycle {
         http = http.merge(expose::lifecycle(reloader, stop));
+    }
+    if let Some(inspect) = inspect {
+        http = http.merge(expose::debug(inspect, pipeline));
     }
     http.serve(bound, shutdown).await?;
     ingest.join();
@@ -141,8 +146,9 @@ fn limits(args: &LimitArgs, listeners: usize) -> (Bounds, Limits) {
     (bounds, limits)
 }
 
-fn listen(args: &Args) -> Listen {
-    Listen {
+fn listen(args: &Args) -> anyhow::Result<Listen> {
+    let allowed = args.listen.allow_from.parse();
+    Ok(Listen {
         udp: args.listen.udp.clone(),
         udp_threads: args.listen.udp_threads,
         pause_max: args.listen.coalesce_max,
@@ -150,24 +156,39 @@ fn listen(args: &Args) -> Listen {
         unixgram: args.listen.unixgram.clone(),
         unix_mode: args.listen.unix_mode.clone(),
         read_buffer_bytes: args.listen.read_buffer_bytes,
-        tcp_limits: TcpLimits {
+        unix: args.listen.unix.clone(),
+        limits: StreamLimits {
             line_bytes_max: args.limits.tcp_line_bytes_max,
             connections_max: args.limits.tcp_connections_max,
+            idle_max: args.limits.idle_max,
+            allowed: allowed.map_err(|error: String| anyhow!("--statsd.allow-from: {error}"))?,
         },
-    }
+    })
 }
 
-fn relay(args: &RelayArgs, registry: &Registry) -> anyhow::Result<Option<(Relay, relay::Sender)>> {
-    let Some(target) = args.address.as_deref().filter(|target| !target.is_empty()) else {
+fn relay(
+    args: &RelayArgs,
+    registry: &Registry,
+) -> anyhow::Result<Option<(Relay, Vec<relay::Sender>)>> {
+    let targets = args.address.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let targets: Vec<&str> = targets.filter(|target| !target.is_empty()).collect();
+    if targets.is_empty() {
         return Ok(None);
+    }
+    let options = relay::Options {
+        packet_bytes_max: args.packet_bytes_max,
+        spread: match args.spread {
+            SpreadArg::All => relay::Spread::All,
+            SpreadArg::Hash => relay::Spread::Hash,
+        },
+        only: args.only,
+        resolve,
     };
-    let context = || format!("cannot relay to {target}");
-    let addresses = resolve(target).with_context(context)?;
-    let Some(address) = addresses.first() else {
-        bail!("cannot relay to {target}: the name has no address");
-    };
-    let relay = relay::connect(target, *address, args.packet_bytes_max, registry);
-    relay.map(Some).with_context(context)
+    let relay = relay::connect(&targets, &relay::Families::register(registry)?, options);
+    let relay = relay.map_err(|(target, error)| {
+        anyhow::Error::new(error).context(format!("cannot relay to {target}"))
+    });
+    relay.map(Some)
 }
 
 /// The names which are on the page already.

@@ -8,7 +8,10 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
-use crate::{line::Dialect, mapping::UnknownKeys};
+use crate::{
+    line::{Dialect, Valueless},
+    mapping::UnknownKeys,
+};
 
 /// Everything that can be said on the command line.
 #[derive(Clone, Debug, Parser)]
@@ -37,6 +40,10 @@ pub struct Args {
     /// Shared with the other exporters.
     #[command(flatten)]
     pub settings: SettingsArgs,
+
+    /// Whether to tell what becomes of names.
+    #[command(flatten)]
+    pub inspect: InspectArgs,
 }
 
 impl ExporterArgs for Args {
@@ -49,6 +56,18 @@ impl ExporterArgs for Args {
     }
 }
 
+/// `--web.enable-debug`.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Web")]
+pub struct InspectArgs {
+    /// Tell under /debug/mapping, /debug/unmapped and /debug/badlines what becomes of names, and
+    /// keep examples of what clients send.
+    #[arg(id = "web.enable-debug", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub enable_debug: bool,
+}
+
 /// `--statsd.listen-*` and what belongs to it.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Listeners")]
@@ -57,7 +76,7 @@ pub struct ListenArgs {
     #[arg(id = "statsd.listen-udp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub udp: String,
 
-    /// TCP address on which to receive StatsD lines; empty for none.
+    /// TCP addresses on which to receive StatsD lines, with commas between them; empty for none.
     #[arg(id = "statsd.listen-tcp", long, value_name = "ADDRESS", default_value = ":9125")]
     pub tcp: String,
 
@@ -78,7 +97,17 @@ pub struct ListenArgs {
           value_parser = parse_duration)]
     pub coalesce_max: Duration,
 
-    /// Permissions of the Unix datagram socket, octal.
+    /// Path of a Unix stream socket on which to receive datagrams, each behind its length of four
+    /// bytes, as DogStatsD sends them; @NAME for an abstract one; empty for none.
+    #[arg(id = "statsd.listen-unix", long, value_name = "PATH", default_value = "")]
+    pub unix: String,
+
+    /// Networks from which UDP and TCP are taken, with commas between them, like
+    /// `10.0.0.0/8,::1`; empty for all.
+    #[arg(id = "statsd.allow-from", long, value_name = "NETWORKS", default_value = "")]
+    pub allow_from: String,
+
+    /// Permissions of the Unix sockets, octal.
     #[arg(id = "statsd.unixsocket-mode", long, value_name = "MODE", default_value = "755")]
     pub unix_mode: String,
 
@@ -117,6 +146,35 @@ pub struct ReadArgs {
           action = ArgAction::Set)]
     pub dogstatsd_tags: bool,
 
+    /// What becomes of a DogStatsD tag without a value: it is left out and counted, or a label which
+    /// is empty, or one that says true.
+    #[arg(id = "statsd.valueless-tags", long, value_name = "ACTION", default_value = "drop")]
+    pub valueless_tags: ValuelessArg,
+
+    /// Make DogStatsD's field of the container, c:ID, the label `container_id`.
+    #[arg(id = "statsd.container-label", long, value_name = "BOOL", default_value = "true",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub container_label: bool,
+
+    /// Make DogStatsD's field of external data, e:DATA, the label `external_data`.
+    #[arg(id = "statsd.external-data-label", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub external_label: bool,
+
+    /// Make DogStatsD's field of the cardinality, card:LEVEL, the label cardinality.
+    #[arg(id = "statsd.cardinality-label", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub cardinality_label: bool,
+
+    /// Take sets, name:member|s, as a gauge of the distinct members of the last window of this
+    /// length, within 1.6 % mostly; 0s refuses them.
+    #[arg(id = "statsd.set-window", long, value_name = "DURATION", default_value = "0s",
+          value_parser = parse_duration)]
+    pub set_window: Duration,
+
     /// Read InfluxDB tags: name,key=value:1|c
     #[arg(id = "statsd.parse-influxdb-tags", long, value_name = "BOOL", default_value = "true",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -134,6 +192,17 @@ pub struct ReadArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub signalfx_tags: bool,
+}
+
+/// `--statsd.valueless-tags`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ValuelessArg {
+    /// Left out and counted.
+    Drop,
+    /// A label without a value.
+    Empty,
+    /// A label which says `true`.
+    True,
 }
 
 /// `--statsd.mapping-unknown-keys`.
@@ -156,12 +225,21 @@ impl From<UnknownKeysArg> for UnknownKeys {
 
 impl ReadArgs {
     /// Which tags are read.
-    pub const fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Dialect {
         Dialect {
             dogstatsd: self.dogstatsd_tags,
             influxdb: self.influxdb_tags,
             librato: self.librato_tags,
             signalfx: self.signalfx_tags,
+            valueless: match self.valueless_tags {
+                ValuelessArg::Drop => Valueless::Refused,
+                ValuelessArg::Empty => Valueless::Label(""),
+                ValuelessArg::True => Valueless::Label("true"),
+            },
+            container_label: self.container_label,
+            external_label: self.external_label,
+            cardinality_label: self.cardinality_label,
+            set_window_ms: u64::try_from(self.set_window.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -207,6 +285,11 @@ pub struct LimitArgs {
     #[arg(id = "statsd.max-tcp-connections", long, value_name = "COUNT", default_value = "1000")]
     pub tcp_connections_max: usize,
 
+    /// Silence after which a TCP or Unix stream connection is closed; 0s for never.
+    #[arg(id = "statsd.tcp-idle-timeout", long, value_name = "DURATION", default_value = "1h",
+          value_parser = parse_duration)]
+    pub idle_max: Duration,
+
     /// Bytes in which each listener remembers where raw names lead; beyond it all are forgotten
     /// and mapped anew. 0 is its share of a quarter of --statsd.max-memory.
     #[arg(id = "statsd.max-alias-bytes", long, value_name = "BYTES", default_value = "0")]
@@ -217,13 +300,33 @@ pub struct LimitArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Relay")]
 pub struct RelayArgs {
-    /// UDP address to which every line is handed on as it came.
+    /// Addresses to which every line is handed on as it came, with commas between them: HOST:PORT
+    /// for UDP, tcp://HOST:PORT for TCP.
     #[arg(id = "statsd.relay.address", long, value_name = "ADDRESS")]
     pub address: Option<String>,
+
+    /// Which of several addresses get a line: all, or one that is always the same for a series.
+    #[arg(id = "statsd.relay.spread", long, value_name = "WAY", default_value = "all")]
+    pub spread: SpreadArg,
+
+    /// Hand lines on and do nothing else with them.
+    #[arg(id = "statsd.relay.only", long, value_name = "BOOL", default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub only: bool,
 
     /// Largest packet to the relay's target.
     #[arg(id = "statsd.relay.packet-length", long, value_name = "BYTES", default_value = "1400")]
     pub packet_bytes_max: usize,
+}
+
+/// `--statsd.relay.spread`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SpreadArg {
+    /// Each line goes to all.
+    All,
+    /// Each series goes to one.
+    Hash,
 }
 
 /// Flags of `statsd_exporter` whose queues and caches this exporter does not have.

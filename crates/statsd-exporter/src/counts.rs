@@ -1,7 +1,7 @@
 //! What one ingest thread has counted since it last told everybody: plain numbers, no lock.
 
 use crate::{
-    line::{Fault, Kind, Tally},
+    line::{Fault, Kind, Notice, Tally},
     series::Flags,
 };
 
@@ -47,11 +47,15 @@ pub enum Limit {
     LineBytes,
     /// `--statsd.max-tcp-connections`
     TcpConnections,
+    /// `--statsd.tcp-idle-timeout`
+    Idle,
+    /// `--statsd.allow-from`
+    Source,
 }
 
 impl Limit {
     /// Every limit, in the order of the counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Series,
         Self::SeriesPerName,
         Self::Memory,
@@ -59,6 +63,8 @@ impl Limit {
         Self::NameBytes,
         Self::LineBytes,
         Self::TcpConnections,
+        Self::Idle,
+        Self::Source,
     ];
 
     /// The `limit` label.
@@ -71,6 +77,8 @@ impl Limit {
             Self::NameBytes => "name_length",
             Self::LineBytes => "line_length",
             Self::TcpConnections => "tcp_connections",
+            Self::Idle => "idle",
+            Self::Source => "source",
         }
     }
 
@@ -84,6 +92,8 @@ impl Limit {
             Self::NameBytes => "--statsd.max-name-length",
             Self::LineBytes => "--statsd.max-line-length",
             Self::TcpConnections => "--statsd.max-tcp-connections",
+            Self::Idle => "--statsd.tcp-idle-timeout",
+            Self::Source => "--statsd.allow-from",
         }
     }
 }
@@ -101,8 +111,11 @@ pub struct Counts {
     pub(crate) faults: [u64; Fault::ALL.len()],
     pub(crate) tags: u64,
     pub(crate) tag_errors: u64,
+    pub(crate) notices: [u64; Notice::ALL.len()],
     pub(crate) udp_packets: u64,
     pub(crate) unixgram_packets: u64,
+    pub(crate) unix_connections: u64,
+    pub(crate) unix_packets: u64,
     pub(crate) tcp_connections: u64,
     pub(crate) tcp_errors: u64,
     pub(crate) tcp_too_long_lines: u64,

@@ -4,18 +4,21 @@ use std::{io, sync::Arc};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderValue, Method, StatusCode},
     response::Response,
-    routing::any,
+    routing::{any, get},
 };
 use metrics_server::{
     Desc, Encoder, Families, Page, Scrape, ScrapeRequest, Scraped, Scraping, ShutdownHandle,
-    exposition::Extras, http::text,
+    exposition::Extras,
+    http::{Query, text},
 };
 
 use crate::{
     ingest::Clock,
+    inspect::Inspect,
+    line::{Kind, Labels},
     pipeline::Pipeline,
     reload::Reloader,
     series::{Reading, Store, Tick},
@@ -76,10 +79,11 @@ impl Scrape for Exposed {
     }
 }
 
-/// `/-/reload` and `/-/quit`: PUT or POST acts, other methods are answered with nothing.
+/// `/-/reload`, `/-/clear` and `/-/quit`: PUT or POST acts, other methods are answered with nothing.
 pub(crate) fn lifecycle(reloader: Arc<Reloader>, stop: ShutdownHandle) -> Router {
     Router::new()
-        .route("/-/reload", any(reload).with_state(reloader))
+        .route("/-/reload", any(reload).with_state(Arc::clone(&reloader)))
+        .route("/-/clear", any(clear).with_state(reloader))
         .route("/-/quit", any(quit).with_state(stop))
 }
 
@@ -98,6 +102,64 @@ async fn reload(State(reloader): State<Arc<Reloader>>, method: Method) -> Respon
         }
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
     }
+}
+
+/// `?name=a&name=b` drops the series of these names, `?all=true` all.
+async fn clear(
+    State(reloader): State<Arc<Reloader>>,
+    RawQuery(query): RawQuery,
+    method: Method,
+) -> Response {
+    if !acts(&method) {
+        return text(StatusCode::OK, "");
+    }
+    let query = Query::parse(query.as_deref().unwrap_or_default());
+    let names = query.all("name");
+    let all = query.all("all").iter().any(|value| value == "true");
+    if names.is_empty() && !all {
+        return text(StatusCode::BAD_REQUEST, "say which: ?name=NAME, or ?all=true\n");
+    }
+    let cleared = reloader.clear(|name| all || names.iter().any(|wanted| wanted == name));
+    text(StatusCode::OK, format!("cleared {cleared} series\n"))
+}
+
+/// `/debug/mapping`, `/debug/unmapped` and `/debug/badlines`.
+pub(crate) fn debug(inspect: Arc<Inspect>, pipeline: Arc<Pipeline>) -> Router {
+    let unmapped =
+        async |State(inspect): State<Arc<Inspect>>| text(StatusCode::OK, inspect.unmapped_text());
+    let bad_lines =
+        async |State(inspect): State<Arc<Inspect>>| text(StatusCode::OK, inspect.bad_lines_text());
+    Router::new()
+        .route("/debug/unmapped", get(unmapped).with_state(Arc::clone(&inspect)))
+        .route("/debug/badlines", get(bad_lines).with_state(inspect))
+        .route("/debug/mapping", get(explain).with_state(pipeline))
+}
+
+/// `?name=a.b&type=counter&tag=env:prod` says what each rule makes of it; without a type, of all.
+async fn explain(State(pipeline): State<Arc<Pipeline>>, RawQuery(query): RawQuery) -> Response {
+    let query = Query::parse(query.as_deref().unwrap_or_default());
+    let names = query.all("name");
+    let Some(name) = names.first() else {
+        return text(
+            StatusCode::BAD_REQUEST,
+            "say which: ?name=NAME, &type=TYPE, &tag=KEY:VALUE\n",
+        );
+    };
+    let mut labels = Labels::default();
+    for tag in query.all("tag") {
+        if let Some((key, value)) = tag.split_once(':') {
+            labels.set(key.to_owned(), value.to_owned());
+        }
+    }
+    let types = query.all("type");
+    let wanted = |kind: &Kind| types.is_empty() || types.iter().any(|name| name == kind.as_str());
+    let mapping = pipeline.mappings.current();
+    let texts: Vec<String> = Kind::ALL
+        .into_iter()
+        .filter(wanted)
+        .map(|kind| mapping.explain(name, kind, &labels))
+        .collect();
+    text(StatusCode::OK, texts.join("\n"))
 }
 
 async fn quit(State(stop): State<ShutdownHandle>, method: Method) -> Response {

@@ -20,14 +20,16 @@ use crate::{
     series::Tick,
 };
 
+mod allow;
 mod datagrams;
 mod drops;
 mod pace;
 mod sockets;
-mod tcp;
+mod streams;
 
+pub(crate) use allow::AllowList;
 pub(crate) use sockets::{Listen, Sockets, resolve};
-pub(crate) use tcp::Limits as TcpLimits;
+pub(crate) use streams::Limits as StreamLimits;
 
 use datagrams::Count;
 use drops::Drops;
@@ -115,15 +117,15 @@ impl Ingest {
     pub(crate) fn spawn(
         sockets: Sockets,
         pipeline: &Arc<Pipeline>,
-        relay: Option<(Relay, relay::Sender)>,
+        relay: Option<(Relay, Vec<relay::Sender>)>,
         clock: Clock,
         alive: Check,
     ) -> io::Result<Self> {
-        let (relay, sender) = relay.unzip();
+        let (relay, senders) = relay.unzip();
         let stop = Stop::default();
         let context = Context { pipeline: Arc::clone(pipeline), relay, clock, stop: stop.clone() };
         let mut ingest = Self { stop, alive, threads: Vec::new() };
-        if let Some(sender) = sender {
+        for sender in senders.into_iter().flatten() {
             ingest.thread("relay", move || {
                 sender.run();
                 Ok(())
@@ -134,19 +136,27 @@ impl Ingest {
         for socket in sockets.udp {
             let context = context.clone();
             let count: Count = |counts| &mut counts.udp_packets;
-            ingest.thread("udp", move || datagrams::read(&socket, count, pause_max, &context))?;
+            let allowed = sockets.limits.allowed.clone();
+            ingest.thread("udp", move || {
+                datagrams::read(&socket, count, &allowed, pause_max, &context)
+            })?;
         }
-        if let Some((listener, limits)) = sockets.tcp {
-            let context = context.clone();
-            ingest.thread("tcp", move || tcp::read(&listener, limits, &context))?;
+        for listener in sockets.tcp {
+            let (context, limits) = (context.clone(), sockets.limits.clone());
+            ingest.thread("tcp", move || streams::read(&listener, &limits, &context))?;
+        }
+        if let Some(listener) = sockets.unix {
+            let (context, limits) = (context.clone(), sockets.limits.clone());
+            ingest.thread("unix", move || streams::read(listener.socket(), &limits, &context))?;
         }
         if let Some(socket) = sockets.unixgram {
             let context = context.clone();
             let count: Count = |counts| &mut counts.unixgram_packets;
             // A sender of the same machine waits where the buffer is full, so there is no pause.
             let pause_max = Duration::ZERO;
-            ingest
-                .thread("unixgram", move || datagrams::read(&socket, count, pause_max, &context))?;
+            ingest.thread("unixgram", move || {
+                datagrams::read(&socket, count, &AllowList::default(), pause_max, &context)
+            })?;
         }
         ingest.thread("sweeper", move || {
             sweep(&context, drops);

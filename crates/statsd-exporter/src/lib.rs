@@ -13,6 +13,7 @@ pub mod args;
 pub mod counts;
 mod expose;
 mod ingest;
+pub mod inspect;
 pub mod line;
 pub mod mapping;
 mod memory;

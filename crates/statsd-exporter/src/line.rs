@@ -3,6 +3,9 @@
 //! The grammar is that of `statsd_exporter` 0.31, with its losses repaired: `DogStatsD`'s packed
 //! counters and gauges, `c:` without tags, `e:` and `card:` fields, and `\r` at the end of a line.
 
+use std::hash::BuildHasher as _;
+
+use foldhash::quality::FixedState;
 use thiserror::Error;
 
 mod escape;
@@ -12,7 +15,7 @@ mod value;
 
 pub use escape::escape;
 pub use quick::quick;
-pub use tags::{Dialect, Labels};
+pub use tags::{Dialect, Labels, Valueless};
 
 use tags::{Section, pairs, split_section, text};
 
@@ -22,6 +25,10 @@ const PARTS_MAX: usize = 6;
 const WEIGHT_MAX: f64 = u32::MAX as f64;
 /// The label of `DogStatsD`'s `c:` field.
 const CONTAINER_LABEL: &str = "container_id";
+/// The label of its `e:` field.
+const EXTERNAL_LABEL: &str = "external_data";
+/// The label of its `card:` field.
+const CARDINALITY_LABEL: &str = "cardinality";
 
 /// What a sample does to its series.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -32,11 +39,13 @@ pub enum Kind {
     Gauge,
     /// Observes: timers, histograms and distributions.
     Observer,
+    /// Counts distinct members.
+    Set,
 }
 
 impl Kind {
     /// Every kind, in the order of the counters.
-    pub const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Observer];
+    pub const ALL: [Self; 4] = [Self::Counter, Self::Gauge, Self::Observer, Self::Set];
 
     /// The `type` label.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +53,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Observer => "observer",
+            Self::Set => "set",
         }
     }
 }
@@ -75,6 +85,8 @@ pub enum Update {
         /// What the sampling rate stands for, at least 1.
         weight: u32,
     },
+    /// A member of a set, by its hash.
+    Member(u64),
 }
 
 impl Update {
@@ -94,6 +106,7 @@ impl Update {
             Self::Set(value) => Self::Set(value * scale),
             Self::Shift(value) => Self::Shift(value * scale),
             Self::Observe { value, weight } => Self::Observe { value: value * scale, weight },
+            Self::Member(_) => self,
         }
     }
 }
@@ -177,6 +190,36 @@ pub struct Tally {
     pub rate_errors: u64,
 }
 
+/// What `DogStatsD` sends beside metrics.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Notice {
+    /// `_e{5,4}:title|text`
+    Event,
+    /// `_sc|name|0`
+    ServiceCheck,
+}
+
+impl Notice {
+    /// Both, in the order of the counters.
+    pub const ALL: [Self; 2] = [Self::Event, Self::ServiceCheck];
+
+    /// The `type` label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::ServiceCheck => "service_check",
+        }
+    }
+
+    /// Whether a line is one, and which.
+    pub fn of(line: &[u8]) -> Option<Self> {
+        if line.starts_with(b"_e{") {
+            return Some(Self::Event);
+        }
+        line.starts_with(b"_sc|").then_some(Self::ServiceCheck)
+    }
+}
+
 /// The lines of a datagram, empty ones too, without their line ends.
 pub fn lines(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(datagram);
@@ -255,7 +298,9 @@ impl<'a> Samples<'a> {
         }
         let (values, suffix) = split_once(rest, b'|').ok_or(Fault::NotEnoughParts)?;
         self.rest = if memchr::memchr(b':', values).is_some() {
-            if !matches!(first_part(suffix), b"ms" | b"h" | b"d" | b"c" | b"g") {
+            let kind = first_part(suffix);
+            let set = kind == b"s" && self.dialect.set_window_ms > 0;
+            if !set && !matches!(kind, b"ms" | b"h" | b"d" | b"c" | b"g") {
                 return Err(Fault::InvalidAggregateType);
             }
             Rest::Values { values, suffix }
@@ -270,7 +315,7 @@ impl<'a> Samples<'a> {
     fn count_section(&mut self) {
         let section = split_section(self.section, self.dialect);
         self.tally.tag_errors += u64::from(section.broken);
-        for pair in pairs(section.tags, b'=') {
+        for pair in pairs(section.tags, b'=', Valueless::Refused) {
             match pair {
                 Some((key, _)) if !is_reserved(key) => self.named = true,
                 _ => self.tally.tag_errors += 1,
@@ -287,7 +332,12 @@ impl<'a> Samples<'a> {
             return Err(Fault::MalformedComponent);
         }
         let relative = matches!(value.first(), Some(b'+' | b'-'));
-        let number = value::parse(value).ok_or(Fault::MalformedValue)?;
+        let set = kind == b"s" && self.dialect.set_window_ms > 0;
+        let number = match value::parse(value) {
+            Some(number) => number,
+            None if set && !value.is_empty() => 0.0,
+            None => return Err(Fault::MalformedValue),
+        };
         let fields = match fields {
             Some(fields) => self.fields(kind, fields)?,
             None => Fields::default(),
@@ -302,8 +352,9 @@ impl<'a> Samples<'a> {
             b"h" | b"d" => {
                 (Kind::Observer, Update::Observe { value: number, weight: fields.weight })
             }
+            b"s" if set => (Kind::Set, Update::Member(FixedState::default().hash_one(value))),
             _ => {
-                let labels = label_fields(fields.labels);
+                let labels = label_fields(fields.labels, self.dialect);
                 self.tally.tag_errors += labels.errors;
                 self.tally.tagged += u64::from(self.named || labels.count > 0);
                 return Err(Fault::IllegalEvent);
@@ -328,7 +379,7 @@ impl<'a> Samples<'a> {
                 Ok(false) => {}
                 Err(fault) => {
                     let (start, end) = range.unwrap_or_default();
-                    self.tally.tag_errors += label_fields(&fields[start..end]).errors;
+                    self.tally.tag_errors += label_fields(&fields[start..end], self.dialect).errors;
                     return Err(fault);
                 }
             }
@@ -350,9 +401,11 @@ impl<'a> Samples<'a> {
                 Ok(false)
             }
             [b'#', ..] => Ok(self.dialect.dogstatsd),
-            [b'c', b':', _, ..] => Ok(true),
-            // External data and cardinality are about the sender's agent, the time is now.
-            [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] | [b'T', ..] => Ok(false),
+            [b'c', b':', _, ..] => Ok(self.dialect.container_label),
+            [b'e', b':', _, ..] => Ok(self.dialect.external_label),
+            [b'c', b'a', b'r', b'd', b':', _, ..] => Ok(self.dialect.cardinality_label),
+            // The time is now.
+            [b'e', b':'] | [b'c', b'a', b'r', b'd', b':'] | [b'T', ..] => Ok(false),
             [b'c', ..] => Err(Fault::MalformedContainerId),
             _ => Err(Fault::InvalidSampleFactor),
         }
@@ -445,26 +498,44 @@ impl Identity<'_> {
             ..Named::default()
         };
         named.name.push_str(&text(after));
-        for pair in pairs(tags, b'=') {
+        for pair in pairs(tags, b'=', Valueless::Refused) {
             let set = pair.is_some_and(|(key, value)| named.labels.set_raw(key, value));
             named.section_errors += u64::from(!set);
         }
         for field in self.fields.split(|byte| *byte == b'|') {
             match field {
                 [b'#', list @ ..] => {
-                    for pair in pairs(list, b':') {
-                        let set = pair.is_some_and(|(key, value)| named.labels.set_raw(key, value));
+                    for pair in pairs(list, b':', dialect.valueless) {
+                        let set = pair.is_some_and(|(key, value)| match dialect.valueless {
+                            Valueless::Label(chosen) if value.is_empty() => {
+                                named.labels.set_raw(key, chosen.as_bytes())
+                            }
+                            _ => named.labels.set_raw(key, value),
+                        });
                         named.tag_errors += u64::from(!set);
                     }
                 }
-                [b'c', b':', id @ ..] => {
-                    named.labels.set(CONTAINER_LABEL.to_owned(), text(id).into_owned());
+                field => {
+                    if let Some((label, value)) = origin(field, dialect) {
+                        named.labels.set(label.to_owned(), text(value).into_owned());
+                    }
                 }
-                _ => {}
             }
         }
         named
     }
+}
+
+/// The label of a field which tells where a sample comes from, where it is wanted.
+fn origin(field: &[u8], dialect: Dialect) -> Option<(&'static str, &[u8])> {
+    let (label, wanted, value) = if let Some(value) = field.strip_prefix(b"c:") {
+        (CONTAINER_LABEL, dialect.container_label, value)
+    } else if let Some(value) = field.strip_prefix(b"e:") {
+        (EXTERNAL_LABEL, dialect.external_label, value)
+    } else {
+        (CARDINALITY_LABEL, dialect.cardinality_label, field.strip_prefix(b"card:")?)
+    };
+    (wanted && !value.is_empty()).then_some((label, value))
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -474,20 +545,19 @@ struct LabelFields {
 }
 
 /// Counts labels and bad tags without keeping them.
-fn label_fields(fields: &[u8]) -> LabelFields {
+fn label_fields(fields: &[u8], dialect: Dialect) -> LabelFields {
     let mut counted = LabelFields::default();
     for field in fields.split(|byte| *byte == b'|') {
         match field {
             [b'#', list @ ..] => {
-                for pair in pairs(list, b':') {
+                for pair in pairs(list, b':', dialect.valueless) {
                     match pair {
                         Some((key, _)) if !is_reserved(key) => counted.count += 1,
                         _ => counted.errors += 1,
                     }
                 }
             }
-            [b'c', b':', _, ..] => counted.count += 1,
-            _ => {}
+            field => counted.count += u64::from(origin(field, dialect).is_some()),
         }
     }
     counted

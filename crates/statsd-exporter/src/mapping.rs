@@ -99,6 +99,8 @@ impl Convert {
     /// The kind of the series.
     pub const fn kind(self, sent: Kind) -> Kind {
         match self {
+            // A member is not a number.
+            _ if matches!(sent, Kind::Set) => sent,
             Self::Nothing => sent,
             Self::Into(kind) => kind,
             Self::Total => Kind::Counter,
@@ -110,6 +112,7 @@ impl Convert {
         let value = match update {
             Update::Add(value) | Update::Set(value) | Update::Shift(value) => value,
             Update::Observe { value, .. } => value,
+            Update::Member(_) => return update,
         };
         match (self, update) {
             (Self::Nothing, update) => update,
@@ -119,7 +122,7 @@ impl Convert {
             }
             (Self::Into(Kind::Counter), _) => Update::Add(value),
             (Self::Into(Kind::Gauge), Update::Add(_) | Update::Shift(_)) => Update::Shift(value),
-            (Self::Into(Kind::Gauge), _) => Update::Set(value),
+            (Self::Into(Kind::Gauge | Kind::Set), _) => Update::Set(value),
             (Self::Into(Kind::Observer), observed @ Update::Observe { .. }) => observed,
             (Self::Into(Kind::Observer), _) => Update::Observe { value, weight: 1 },
         }

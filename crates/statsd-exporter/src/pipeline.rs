@@ -8,7 +8,8 @@ use std::sync::{
 
 use crate::{
     counts::{Counts, EventError, Limit},
-    line::{self, Dialect, Identity, Kind, Labels, Sample, Update},
+    inspect::Inspect,
+    line::{self, Dialect, Identity, Kind, Labels, Notice, Sample, Update},
     mapping::{Convert, Mapped, Mapping, Observer, Settings},
     relay::Relay,
     series::{Aliases, Draft, Flags, Refusal, Route, Series, Shape, Store, Target, Tick, Way},
@@ -31,6 +32,8 @@ pub struct Pipeline {
     pub dialect: Dialect,
     /// What one sample may cost.
     pub limits: Limits,
+    /// Where examples for people are kept, if they are.
+    pub inspect: Option<Arc<Inspect>>,
 }
 
 /// What one sample may cost. Series are limited by [`Store`].
@@ -78,16 +81,25 @@ impl Pipeline {
         self.start_mapping(now);
     }
 
+    /// Drops the series of all names which `chosen` chooses, and says how many there were.
+    pub fn clear(&self, chosen: impl Fn(&str) -> bool, now: Tick) -> u64 {
+        let cleared = self.store.clear(chosen);
+        // Names which were in conflict may not be any more: every thread looks again.
+        self.mappings.generation.fetch_add(1, Ordering::Release);
+        self.start_mapping(now);
+        cleared
+    }
+
     /// Shows how many rules there are, and makes the series which are there from the start.
     pub fn start_mapping(&self, now: Tick) {
         let mapping = self.mappings.current();
         self.telemetry.loaded(mapping.rules_count());
         for initial in mapping.initial() {
-            let shape = shape(initial.kind, initial.settings);
+            let shape = shape(initial.kind, initial.settings, self.dialect);
             let first = match initial.kind {
                 Kind::Counter => Some(Update::Add(initial.value)),
                 Kind::Gauge => Some(Update::Set(initial.value)),
-                Kind::Observer => None,
+                Kind::Observer | Kind::Set => None,
             };
             let draft = Draft {
                 name: &initial.name,
@@ -195,6 +207,9 @@ impl Worker {
         }
         if let Some(relay) = &mut self.relay {
             relay.take(line);
+            if relay.is_only() {
+                return;
+            }
         }
         if let Some(sample) = line::quick(line, self.pipeline.dialect) {
             let hash = self.aliases.hash(&sample.identity);
@@ -203,21 +218,37 @@ impl Worker {
                 return;
             }
         }
+        self.whole_line(line, now);
+    }
+
+    /// Takes a line of any form, or whose identity is new.
+    fn whole_line(&mut self, line: &[u8], now: Tick) {
+        if self.pipeline.dialect.dogstatsd
+            && let Some(notice) = Notice::of(line)
+        {
+            self.counts.notices[notice as usize] += 1;
+            return;
+        }
         let mut samples = line::parse(line, self.pipeline.dialect);
         for sample in &mut samples {
             match sample {
-                Ok(sample) => self.apply(&sample, now),
-                Err(fault) => self.counts.fault(fault),
+                Ok(sample) => self.apply(&sample, line, now),
+                Err(fault) => {
+                    self.counts.fault(fault);
+                    if let Some(inspect) = &self.pipeline.inspect {
+                        inspect.bad_line(fault.reason(), line);
+                    }
+                }
             }
         }
         self.counts.line(samples.tally());
     }
 
-    fn apply(&mut self, sample: &Sample<'_>, now: Tick) {
+    fn apply(&mut self, sample: &Sample<'_>, line: &[u8], now: Tick) {
         let hash = self.aliases.hash(&sample.identity);
         if !self.apply_known(hash, sample, false, now) {
             self.counts.alias_gets += 1;
-            self.apply_unknown(hash, sample, now);
+            self.apply_unknown(hash, sample, line, now);
         }
     }
 
@@ -263,7 +294,7 @@ impl Worker {
 
     /// The first sample of an identity: read, map, escape, sort, then find or make its series.
     #[cold]
-    fn apply_unknown(&mut self, hash: u32, sample: &Sample<'_>, now: Tick) {
+    fn apply_unknown(&mut self, hash: u32, sample: &Sample<'_>, line: &[u8], now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let mut route = plan.route;
@@ -272,6 +303,12 @@ impl Worker {
             self.aliases.insert(hash, &sample.identity, route);
             return;
         };
+        if !route.by_rule
+            && let Some(inspect) = &self.pipeline.inspect
+        {
+            let name = sample.identity.read(self.pipeline.dialect).name;
+            inspect.unmapped(&name, line);
+        }
         let Some(update) = account(&route, sample, &mut self.counts) else { return };
         if wanted.labels.as_slice().len() > self.pipeline.limits.labels_max {
             self.counts.refuse(Limit::Labels);
@@ -439,26 +476,27 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
         return Plan { route, wanted: None };
     }
     let kind = convert.kind(identity.kind);
-    let shape = shape(kind, settings);
+    let shape = shape(kind, settings, dialect);
     // The exporter writes these labels itself.
     let taken = match shape {
         Shape::Histogram(_) => labels.remove("le"),
         Shape::Summary(_) => labels.remove("quantile"),
-        Shape::Counter | Shape::Gauge => false,
+        Shape::Counter | Shape::Gauge | Shape::Set(_) => false,
     };
     route.tag_errors += u64::from(taken);
     route.scale = scale;
-    route.convert = convert;
+    route.convert = if kind == Kind::Set { Convert::Nothing } else { convert };
     route.by_rule = by_rule;
     // A conflict until there is a series.
     route.target = Target::Conflict(Arc::from(""));
     Plan { route, wanted: Some(Wanted { name, labels, shape, settings, kind }) }
 }
 
-fn shape(kind: Kind, settings: &Settings) -> Shape {
+fn shape(kind: Kind, settings: &Settings, dialect: Dialect) -> Shape {
     match (kind, &settings.observer) {
         (Kind::Counter, _) => Shape::Counter,
         (Kind::Gauge, _) => Shape::Gauge,
+        (Kind::Set, _) => Shape::Set(dialect.set_window_ms),
         (Kind::Observer, Observer::Histogram(options)) => Shape::Histogram(Arc::clone(options)),
         (Kind::Observer, Observer::Summary(options)) => Shape::Summary(Arc::clone(options)),
     }

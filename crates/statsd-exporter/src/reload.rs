@@ -59,6 +59,11 @@ impl Reloader {
         Self { path, unknown_keys, pipeline, clock }
     }
 
+    /// Drops the series of all names which `chosen` chooses, and says how many there were.
+    pub(crate) fn clear(&self, chosen: impl Fn(&str) -> bool) -> u64 {
+        self.pipeline.clear(chosen, self.clock.tick())
+    }
+
     /// Takes new rules and says what came of it. Series which are there keep their values; with its
     /// next sample each takes time to live and buckets of its new rule, where they are others.
     ///

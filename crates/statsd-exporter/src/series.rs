@@ -12,6 +12,7 @@ mod histogram;
 mod lease;
 mod memory;
 mod native;
+mod set;
 mod sketch;
 mod store;
 mod summary;
@@ -24,6 +25,7 @@ pub use store::{Bounds, Draft, FamilyPage, Found, Refusal, Store};
 use histogram::Histogram;
 use lease::Lease;
 use memory::Charge;
+use set::Set;
 use summary::Summary;
 
 use crate::line::Update;
@@ -65,6 +67,7 @@ enum Cell {
     Gauge(Number),
     Histogram(Box<Mutex<Histogram>>),
     Summary(Box<Mutex<Summary>>),
+    Set(Box<Mutex<Set>>),
 }
 
 /// What a rule says of a series beside its shape.
@@ -101,6 +104,10 @@ impl Series {
             Shape::Histogram(options) => {
                 let charge = Charge::new(Arc::clone(memory));
                 Cell::Histogram(Box::new(Mutex::new(Histogram::new(Arc::clone(options), charge))))
+            }
+            Shape::Set(window_ms) => {
+                let charge = Charge::new(Arc::clone(memory));
+                Cell::Set(Box::new(Mutex::new(Set::new(*window_ms, charge, now))))
             }
             Shape::Summary(options) => {
                 let charge = Charge::new(Arc::clone(memory));
@@ -143,6 +150,7 @@ impl Series {
                 let (state, native) = lock(histogram).state();
                 Reading::Histogram(state, native)
             }
+            Cell::Set(set) => Reading::Number(lock(set).count(now)),
             Cell::Summary(summary) => Reading::Summary(lock(summary).state(now)),
         }
     }
@@ -154,6 +162,7 @@ impl Series {
             Cell::Counter(_) | Cell::Gauge(_) => 0,
             Cell::Histogram(_) => size_of::<Mutex<Histogram>>(),
             Cell::Summary(_) => size_of::<Mutex<Summary>>(),
+            Cell::Set(_) => size_of::<Mutex<Set>>(),
         };
         (SERIES_BYTES + 2 * self.labels.as_str().len() + cell) as u64
     }
@@ -182,6 +191,11 @@ impl Series {
         }
     }
 
+    /// Retires the series, whatever its age.
+    fn retire(&self) {
+        self.lease.retire();
+    }
+
     /// Retires the series if it was idle for longer than its time to live.
     fn retire_idle(&self, now: Tick) -> bool {
         let ttl_ms = self.ttl_ms();
@@ -197,6 +211,7 @@ impl Series {
             }
             (Cell::Counter(number) | Cell::Gauge(number), Update::Set(value)) => number.set(value),
             (Cell::Gauge(number), Update::Shift(value)) => number.update(|old| old + value),
+            (Cell::Set(set), Update::Member(member)) => lock(set).insert(member, now),
             (Cell::Histogram(histogram), Update::Observe { value, weight }) => {
                 lock(histogram).observe(value, weight);
             }

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::{
     counts::{Counts, EventError, Limit},
-    line::{Fault, Kind},
+    line::{Fault, Kind, Notice},
     series::Store,
 };
 
@@ -40,9 +40,12 @@ pub struct Telemetry {
     tcp_errors: IntCounter,
     tcp_too_long_lines: IntCounter,
     unixgram_packets: IntCounter,
+    unix_connections: IntCounter,
+    unix_packets: IntCounter,
     lines: IntCounter,
     samples: IntCounter,
     sample_errors: Labelled<{ Fault::ALL.len() }>,
+    notices: Labelled<{ Notice::ALL.len() }>,
     tags: IntCounter,
     tag_errors: IntCounter,
     reloads: IntCounterVec,
@@ -150,6 +153,14 @@ impl Telemetry {
                 "statsd_exporter_unixgram_packets_total",
                 "The total number of StatsD packets received over Unixgram.",
             )?,
+            unix_connections: r.counter(
+                "statsd_exporter_unix_connections_total",
+                "The total number of connections to the Unix stream socket.",
+            )?,
+            unix_packets: r.counter(
+                "statsd_exporter_unix_packets_total",
+                "The total number of StatsD packets received over the Unix stream socket.",
+            )?,
             lines: r.counter(
                 "statsd_exporter_lines_total",
                 "The total number of StatsD lines received.",
@@ -165,6 +176,14 @@ impl Telemetry {
                     &["reason"],
                 )?,
                 Fault::ALL.map(Fault::reason),
+            ),
+            notices: Labelled::new(
+                r.counters(
+                    "statsd_exporter_dogstatsd_notices_total",
+                    "Events and service checks of DogStatsD, which are no metrics.",
+                    &["type"],
+                )?,
+                Notice::ALL.map(Notice::as_str),
             ),
             tags: r.counter(
                 "statsd_exporter_tags_total",
@@ -237,6 +256,8 @@ impl Telemetry {
             (&self.tcp_errors, counts.tcp_errors),
             (&self.tcp_too_long_lines, counts.tcp_too_long_lines),
             (&self.unixgram_packets, counts.unixgram_packets),
+            (&self.unix_connections, counts.unix_connections),
+            (&self.unix_packets, counts.unix_packets),
             (&self.lines, counts.lines),
             (&self.samples, counts.samples),
             (&self.tags, counts.tags),
@@ -245,6 +266,7 @@ impl Telemetry {
             counter.inc_by(count);
         }
         self.events.add(counts.events);
+        self.notices.add(counts.notices);
         self.sample_errors.add(counts.faults);
         self.event_errors.add(counts.event_errors);
         self.actions.add([counts.mapped, counts.dropped]);

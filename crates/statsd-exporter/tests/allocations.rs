@@ -34,6 +34,7 @@ fn worker() -> Worker {
         telemetry,
         dialect: Dialect::default(),
         limits,
+        inspect: None,
     });
     Worker::new(pipeline, None)
 }

@@ -56,3 +56,20 @@ fn two_updates_agree() {
         assert!(!retired || kept == [false, false]);
     });
 }
+
+/// A series that is dropped by name stays dropped, and whoever updates it later is told.
+#[test]
+fn a_dropped_series_stays_dropped() {
+    loom::model(|| {
+        let lease = Arc::new(Lease::new(0));
+        let updating = {
+            let lease = Arc::clone(&lease);
+            thread::spawn(move || {
+                let _kept = lease.touch(20);
+            })
+        };
+        lease.retire();
+        updating.join().expect("no panic");
+        assert!(lease.is_retired() && !lease.touch(30));
+    });
+}

@@ -4,7 +4,10 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream, UdpSocket},
-    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixDatagram, UnixListener, UnixStream},
+    },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -31,13 +34,12 @@ fn now() -> Instant {
 
 fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-exporter"));
-    command
-        .arg("--web.listen-address=127.0.0.1:0")
-        .arg("--statsd.listen-udp=127.0.0.1:0")
-        .arg("--statsd.listen-tcp=127.0.0.1:0")
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    for name in ["--web.listen-address", "--statsd.listen-udp", "--statsd.listen-tcp"] {
+        if !flags.iter().any(|flag| flag.starts_with(name)) {
+            command.arg(format!("{name}=127.0.0.1:0"));
+        }
+    }
+    command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -388,4 +390,153 @@ fn garbage_is_counted_and_nothing_else() {
     exporter.send_udp(b"ok:1|c");
     exporter.shows(&["ok 1"]);
     assert_eq!(exporter.get("/health/live").0, 200);
+}
+
+#[test]
+fn what_becomes_of_names_can_be_looked_into() {
+    let directory = TempDir::new().expect("a directory");
+    let path = file(&directory, "m.yml", "mappings: [{match: a.*, name: m}]");
+    let exporter = Exporter::start(&[
+        &format!("--statsd.mapping-config={path}"),
+        "--web.enable-debug",
+        "--web.enable-lifecycle",
+    ]);
+    exporter.send_udp(b"a.b:1|c\nother:1|c\nbad:x|c");
+    exporter.shows(&["m 1", "other 1"]);
+    let (status, answer) = exporter.get("/debug/mapping?name=a.b&type=counter");
+    assert_eq!(status, 200);
+    assert!(answer.contains("a.b (counter): mapping 1 maps it\n"), "{answer}");
+    assert!(exporter.get("/debug/unmapped").1.contains("other: 1 series\n    other:1|c\n"));
+    assert!(exporter.get("/debug/badlines").1.contains("malformed_value: 1 samples\n"));
+    assert_eq!(exporter.get("/debug/mapping").0, 400);
+    let (status, answer) = exporter.request("POST", "/-/reload");
+    assert_eq!(status, 200);
+    assert!(
+        answer.to_lowercase().contains("x-reload-outcome: 1 rules, 0 warnings\r\n"),
+        "{answer}"
+    );
+    assert_eq!(exporter.request("POST", "/-/clear").0, 400);
+    assert!(exporter.request("POST", "/-/clear?name=m").1.ends_with("cleared 1 series\n"));
+    exporter.send_udp(b"a.b:5|c");
+    exporter.shows(&["m 5", "other 1"]);
+}
+
+#[test]
+fn without_debug_there_are_no_such_routes() {
+    let exporter = Exporter::start(&[]);
+    for path in ["/debug/mapping?name=a", "/debug/unmapped", "/debug/badlines"] {
+        assert_eq!(exporter.get(path).0, 404, "{path}");
+    }
+    assert_eq!(exporter.request("POST", "/-/clear?all=true").0, 404);
+}
+
+#[test]
+fn several_addresses_and_sockets_lead_to_one_page() {
+    let exporter = Exporter::start(&[
+        "--statsd.listen-udp=127.0.0.1:0, 127.0.0.1:0",
+        "--statsd.udp-threads=3",
+    ]);
+    for _ in 0..20 {
+        exporter.send_udp(b"a:1|c");
+    }
+    exporter.shows(&["a 20", "statsd_exporter_udp_packets_total 20"]);
+}
+
+/// A datagram behind its length, as `DogStatsD` sends it over a stream.
+fn frame(datagram: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(datagram.len()).expect("short");
+    [&length.to_le_bytes()[..], datagram].concat()
+}
+
+#[test]
+fn a_unix_stream_has_frames_and_a_stale_socket_is_taken_over() {
+    let directory = TempDir::new().expect("a directory");
+    let paths = ["stream", "datagram"].map(|name| {
+        let path = directory.path().join(name);
+        path.to_str().expect("UTF-8").to_owned()
+    });
+    // Whoever had these sockets has gone without removing their files.
+    drop(UnixListener::bind(&paths[0]).expect("a socket"));
+    drop(UnixDatagram::bind(&paths[1]).expect("a socket"));
+    let flags = [
+        format!("--statsd.listen-unix={}", paths[0]),
+        format!("--statsd.listen-unixgram={}", paths[1]),
+    ];
+    let flags = flags.each_ref().map(String::as_str);
+    let exporter = Exporter::start(&flags);
+    let mut stream = UnixStream::connect(&paths[0]).expect("the socket");
+    let frames = [frame(b"a:1|c\nb:2|c"), frame(b""), frame(&vec![b'x'; 70_000]), frame(b"a:5|c")];
+    let bytes = frames.concat();
+    let (first, second) = bytes.split_at(9);
+    stream.write_all(first).expect("half a frame");
+    stream.flush().expect("half a frame");
+    stream.write_all(second).expect("frames");
+    exporter.shows(&[
+        "a 6",
+        "b 2",
+        "statsd_exporter_unix_connections_total 1",
+        "statsd_exporter_unix_packets_total 3",
+        "statsd_exporter_tcp_too_long_lines_total 1",
+    ]);
+    // A socket which somebody listens on stays theirs.
+    for flag in flags {
+        let (code, log) = run(command(&[flag]).arg("--log.level=error"));
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains("in use"), "{log}");
+    }
+}
+
+#[test]
+fn silent_connections_are_closed() {
+    let exporter = Exporter::start(&["--statsd.tcp-idle-timeout=300ms"]);
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    stream.write_all(b"a:1|c\n").expect("a line");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
+    exporter.shows(&["a 1", "statsd_exporter_limit_refusals_total{limit=\"idle\"} 1"]);
+}
+
+#[test]
+fn only_allowed_networks_are_heard() {
+    let exporter = Exporter::start(&["--statsd.allow-from=192.0.2.0/24,fd00::/8"]);
+    exporter.send_udp(b"a:1|c");
+    let mut stream = TcpStream::connect(exporter.tcp.expect("a listener")).expect("TCP");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
+    exporter.shows(&["statsd_exporter_limit_refusals_total{limit=\"source\"} 2"]);
+    assert!(!exporter.get("/metrics").1.contains("\na 1\n"));
+    let exporter = Exporter::start(&["--statsd.allow-from=127.0.0.0/8"]);
+    exporter.send_udp(b"a:1|c");
+    exporter.shows(&["a 1"]);
+    let (code, log) = run(&mut command(&["--statsd.allow-from=10.0.0.0/99"]));
+    assert!(code == Some(1) && log.contains("not a network"), "{log}");
+}
+
+#[test]
+fn a_relay_spreads_series_over_its_targets() {
+    let targets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    let addresses = targets.each_ref().map(|socket| {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.local_addr().expect("bound").to_string()
+    });
+    let exporter = Exporter::start(&[
+        &format!("--statsd.relay.address={}, udp://{}", addresses[0], addresses[1]),
+        "--statsd.relay.spread=hash",
+        "--statsd.relay.only",
+    ]);
+    let lines: Vec<String> = (0..40).map(|n| format!("name{n}:1|c|#x:{n}")).collect();
+    exporter.send_udp(lines.join("\n").as_bytes());
+    let mut relayed: Vec<String> = Vec::new();
+    for target in &targets {
+        let mut buffer = [0; 2_000];
+        let length = target.recv(&mut buffer).expect("its share");
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(text.lines().count() > 5, "{text}");
+        relayed.extend(text.lines().map(str::to_owned));
+    }
+    relayed.sort();
+    let mut sent = lines;
+    sent.sort();
+    assert_eq!(relayed, sent, "each line once");
+    exporter.shows(&["statsd_exporter_lines_total 40", "statsd_exporter_samples_total 0"]);
 }

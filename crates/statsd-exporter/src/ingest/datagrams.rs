@@ -1,14 +1,14 @@
 //! Reading a datagram socket, UDP or Unix.
 
-use std::{io, os::fd::AsFd, time::Duration};
+use std::{io, net::SocketAddr, os::fd::AsFd, time::Duration};
 
 use rustix::{
     io::Errno,
-    net::{RecvFlags, recv, sockopt},
+    net::{RecvFlags, recv, recvfrom, sockopt},
 };
 
-use super::{Context, pace::Pace};
-use crate::counts::Counts;
+use super::{AllowList, Context, pace::Pace};
+use crate::counts::{Counts, Limit};
 
 /// The largest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
@@ -26,6 +26,7 @@ pub(super) type Count = fn(&mut Counts) -> &mut u64;
 pub(super) fn read(
     socket: &impl AsFd,
     count: Count,
+    allowed: &AllowList,
     pause_max: Duration,
     context: &Context,
 ) -> io::Result<()> {
@@ -38,14 +39,22 @@ pub(super) fn read(
         let mut received = 0;
         let mut now = context.clock.tick();
         while received < BATCH_MAX {
-            match recv(socket, &mut buffer[..], flags) {
-                Ok((_, length)) => {
+            let next = if allowed.is_open() {
+                recv(socket, &mut buffer[..], flags).map(|(_, length)| Some(length))
+            } else {
+                receive_from(socket, &mut buffer, flags, allowed)
+            };
+            match next {
+                Ok(length) => {
                     if received == 0 {
                         now = context.clock.tick();
                         worker.begin(now);
                     }
                     received += 1;
-                    worker.datagram(&buffer[..length], now);
+                    match length {
+                        Some(length) => worker.datagram(&buffer[..length], now),
+                        None => worker.counts().refuse(Limit::Source),
+                    }
                 }
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => break,
@@ -64,4 +73,16 @@ pub(super) fn read(
         }
     }
     Ok(())
+}
+
+/// A datagram's length, or none where it comes from somebody who is not allowed.
+fn receive_from(
+    socket: &impl AsFd,
+    buffer: &mut [u8],
+    flags: RecvFlags,
+    allowed: &AllowList,
+) -> Result<Option<usize>, Errno> {
+    let (_, length, from) = recvfrom(socket, buffer, flags)?;
+    let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+    Ok(from.is_some_and(|from| allowed.allows(from.ip())).then_some(length))
 }

@@ -7,8 +7,8 @@ use std::{
         fd::{AsFd, BorrowedFd},
         linux::net::SocketAddrExt as _,
         unix::{
-            fs::PermissionsExt as _,
-            net::{SocketAddr as UnixAddr, UnixDatagram},
+            fs::{FileTypeExt as _, PermissionsExt as _},
+            net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream},
         },
     },
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use tracing::{info, warn};
 
-use super::{WAKE_EVERY, tcp::Limits};
+use super::{WAKE_EVERY, streams::Limits};
 
 /// What is asked of the kernel for the buffer of a datagram socket where nothing is said: a burst
 /// of ten thousand small datagrams. The kernel may grant less.
@@ -34,16 +34,18 @@ pub(crate) struct Listen {
     pub(crate) udp_threads: u16,
     /// How long a UDP listener may let datagrams gather.
     pub(crate) pause_max: Duration,
-    /// TCP address.
+    /// TCP addresses, with commas between them.
     pub(crate) tcp: String,
     /// Path of a Unix datagram socket, `@name` for an abstract one.
     pub(crate) unixgram: String,
-    /// Permissions of that socket, octal.
+    /// Path of a Unix stream socket, `@name` for an abstract one.
+    pub(crate) unix: String,
+    /// Permissions of these sockets, octal.
     pub(crate) unix_mode: String,
     /// Bytes of each datagram socket's buffer; 0 leaves it to the exporter.
     pub(crate) read_buffer_bytes: usize,
-    /// Limits of TCP.
-    pub(crate) tcp_limits: Limits,
+    /// Limits of streams.
+    pub(crate) limits: Limits,
 }
 
 /// Sockets which are open.
@@ -51,24 +53,32 @@ pub(crate) struct Listen {
 pub(crate) struct Sockets {
     pub(super) udp: Vec<UdpSocket>,
     pub(super) pause_max: Duration,
-    pub(super) tcp: Option<(TcpListener, Limits)>,
-    pub(super) unixgram: Option<UnixSocket>,
+    pub(super) tcp: Vec<TcpListener>,
+    pub(super) unixgram: Option<UnixSocket<UnixDatagram>>,
+    pub(super) unix: Option<UnixSocket<UnixListener>>,
+    pub(super) limits: Limits,
 }
 
-/// A Unix datagram socket whose file goes when it does.
+/// A Unix socket whose file goes when it does.
 #[derive(Debug)]
-pub(super) struct UnixSocket {
-    socket: UnixDatagram,
+pub(super) struct UnixSocket<S> {
+    socket: S,
     path: Option<PathBuf>,
 }
 
-impl AsFd for UnixSocket {
+impl<S> UnixSocket<S> {
+    pub(super) const fn socket(&self) -> &S {
+        &self.socket
+    }
+}
+
+impl<S: AsFd> AsFd for UnixSocket<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Drop for UnixSocket {
+impl<S> Drop for UnixSocket<S> {
     fn drop(&mut self) {
         if let Some(path) = &self.path
             && let Err(error) = fs::remove_file(path)
@@ -85,11 +95,18 @@ impl Sockets {
     ///
     /// Says which one cannot be opened, and why; also if there is none.
     pub(crate) fn bind(listen: &Listen) -> anyhow::Result<Self> {
-        if listen.udp.is_empty() && listen.tcp.is_empty() && listen.unixgram.is_empty() {
+        let all = [&listen.udp, &listen.tcp, &listen.unixgram, &listen.unix];
+        if all.iter().all(|address| address.is_empty()) {
             bail!("at least one of UDP, TCP and unixgram listeners must be used");
         }
-        let mut sockets =
-            Self { udp: Vec::new(), pause_max: listen.pause_max, tcp: None, unixgram: None };
+        let mut sockets = Self {
+            udp: Vec::new(),
+            pause_max: listen.pause_max,
+            tcp: Vec::new(),
+            unixgram: None,
+            unix: None,
+            limits: listen.limits.clone(),
+        };
         for address in split(&listen.udp) {
             let bound = bind_udp(address, listen.udp_threads)
                 .with_context(|| format!("cannot listen on UDP {address}"))?;
@@ -102,22 +119,27 @@ impl Sockets {
             }
             sockets.udp.extend(bound);
         }
-        if !listen.tcp.is_empty() {
-            let listener = bind(&listen.tcp, TcpListener::bind)
-                .with_context(|| format!("cannot listen on TCP {}", listen.tcp))?;
+        for address in split(&listen.tcp) {
+            let listener = bind(address, TcpListener::bind)
+                .with_context(|| format!("cannot listen on TCP {address}"))?;
             info!(address = %listener.local_addr()?, "listening for StatsD over TCP");
-            sockets.tcp = Some((listener, listen.tcp_limits));
+            sockets.tcp.push(listener);
         }
         if !listen.unixgram.is_empty() {
-            let socket = bind_unix(&listen.unixgram)
+            let socket = bind_unix(&listen.unixgram, UnixDatagram::bind_addr)
                 .with_context(|| format!("cannot listen on unixgram {}", listen.unixgram))?;
             socket.socket.set_read_timeout(Some(WAKE_EVERY))?;
             set_read_buffer(&socket, listen.read_buffer_bytes)?;
-            if let Some(path) = &socket.path {
-                set_mode(path, &listen.unix_mode);
-            }
+            set_mode(socket.path.as_deref(), &listen.unix_mode);
             info!(path = listen.unixgram, "listening for StatsD over unixgram");
             sockets.unixgram = Some(socket);
+        }
+        if !listen.unix.is_empty() {
+            let socket = bind_unix(&listen.unix, UnixListener::bind_addr)
+                .with_context(|| format!("cannot listen on unix {}", listen.unix))?;
+            set_mode(socket.path.as_deref(), &listen.unix_mode);
+            info!(path = listen.unix, "listening for StatsD over a Unix stream");
+            sockets.unix = Some(socket);
         }
         Ok(sockets)
     }
@@ -126,7 +148,8 @@ impl Sockets {
 impl Sockets {
     /// Threads which will read them.
     pub(crate) fn listeners_count(&self) -> usize {
-        self.udp.len() + usize::from(self.tcp.is_some()) + usize::from(self.unixgram.is_some())
+        let unix = usize::from(self.unixgram.is_some()) + usize::from(self.unix.is_some());
+        self.udp.len() + self.tcp.len() + unix
     }
 }
 
@@ -187,18 +210,39 @@ pub(crate) fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-fn bind_unix(name: &str) -> io::Result<UnixSocket> {
+/// Opens a Unix socket; the file of one which nobody listens on any more is taken over.
+fn bind_unix<S>(
+    name: &str,
+    open: impl Fn(&UnixAddr) -> io::Result<S>,
+) -> io::Result<UnixSocket<S>> {
     if let Some(name) = name.strip_prefix('@') {
         let address = UnixAddr::from_abstract_name(name)?;
-        return Ok(UnixSocket { socket: UnixDatagram::bind_addr(&address)?, path: None });
+        return Ok(UnixSocket { socket: open(&address)?, path: None });
     }
     let path = PathBuf::from(name);
-    let socket = UnixDatagram::bind(&path)?;
+    let address = UnixAddr::from_pathname(&path)?;
+    let socket = match open(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(&path) => {
+            info!(path = name, "taking over a socket which nobody listens on");
+            fs::remove_file(&path)?;
+            open(&address)?
+        }
+        opened => opened?,
+    };
     Ok(UnixSocket { socket, path: Some(path) })
 }
 
+/// Whether a file is a socket of either kind that nobody has open.
+fn is_stale(path: &Path) -> bool {
+    let is_socket = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    let datagram = || UnixDatagram::unbound()?.connect(path);
+    is_socket && datagram().is_err_and(refused) && UnixStream::connect(path).is_err_and(refused)
+}
+
 /// As in `statsd_exporter`, a mode which cannot be used is only a warning.
-fn set_mode(path: &Path, mode: &str) {
+fn set_mode(path: Option<&Path>, mode: &str) {
+    let Some(path) = path else { return };
     let set = u32::from_str_radix(mode, 8)
         .map_err(io::Error::other)
         .and_then(|mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)));

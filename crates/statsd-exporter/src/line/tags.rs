@@ -13,12 +13,41 @@ pub struct Dialect {
     pub librato: bool,
     /// `name[key=value,key=value]:1|c`
     pub signalfx: bool,
+    /// What becomes of a `DogStatsD` tag without a value.
+    pub valueless: Valueless,
+    /// Whether `DogStatsD`'s `c:` field becomes the label `container_id`.
+    pub container_label: bool,
+    /// Whether its `e:` field becomes the label `external_data`.
+    pub external_label: bool,
+    /// Whether its `card:` field becomes the label `cardinality`.
+    pub cardinality_label: bool,
+    /// How long a set gathers members; zero where sets are refused.
+    pub set_window_ms: u64,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { dogstatsd: true, influxdb: true, librato: true, signalfx: true }
+        Self {
+            dogstatsd: true,
+            influxdb: true,
+            librato: true,
+            signalfx: true,
+            valueless: Valueless::Refused,
+            container_label: true,
+            external_label: false,
+            cardinality_label: false,
+            set_window_ms: 0,
+        }
     }
+}
+
+/// What becomes of a tag without a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Valueless {
+    /// It is left out and counted.
+    Refused,
+    /// It becomes a label with this value.
+    Label(&'static str),
 }
 
 /// What stands before a line's first colon: the name around its tags.
@@ -71,13 +100,18 @@ pub(super) fn split_section(section: &[u8], dialect: Dialect) -> Section<'_> {
 pub(super) fn pairs(
     list: &[u8],
     separator: u8,
+    valueless: Valueless,
 ) -> impl Iterator<Item = Option<(&[u8], &[u8])>> + Clone {
     let empty = list.is_empty();
     let list = list.strip_suffix(b",").unwrap_or(list);
     list.split(|byte| *byte == b',').filter(move |_| !empty).map(move |tag| {
         // `#a:b,#c:d`: some clients mark each tag.
         let tag = if separator == b':' { tag.strip_prefix(b"#").unwrap_or(tag) } else { tag };
-        let at = memchr::memchr(separator, tag)?;
+        let Some(at) = memchr::memchr(separator, tag) else {
+            // An empty value stands for the one that was chosen.
+            let label = valueless != Valueless::Refused && !tag.is_empty();
+            return label.then_some((tag, &[][..]));
+        };
         let (key, value) = (&tag[..at], &tag[at + 1..]);
         (!key.is_empty() && !value.is_empty()).then_some((key, value))
     })

@@ -95,7 +95,7 @@ fn defaults(written: config::Defaults, warnings: &mut Vec<String>) -> Result<Def
     let ttl_of = |kind| {
         let own = match kind {
             Kind::Counter => by_type.counter,
-            Kind::Gauge => by_type.gauge,
+            Kind::Gauge | Kind::Set => by_type.gauge,
             Kind::Observer => by_type.observer,
         };
         own.map_or(ttl, |own| own.0)
@@ -312,6 +312,9 @@ fn initialize(
     }
     let observer = matches!(kinds, [Kind::Observer]);
     let gauge = matches!(kinds, [Kind::Gauge]);
+    if matches!(kinds, [Kind::Set]) {
+        return Err("initialize on a rule for sets".to_owned());
+    }
     if !value.is_finite() || (observer && value != 0.0) || (!gauge && value < 0.0) {
         return Err(format!("initialize cannot be {value} here"));
     }
@@ -362,8 +365,9 @@ fn kinds(text: Option<&str>) -> Result<Vec<Kind>, String> {
         Some("counter") => Ok(vec![Kind::Counter]),
         Some("gauge") => Ok(vec![Kind::Gauge]),
         Some("observer") => Ok(vec![Kind::Observer]),
+        Some("set") => Ok(vec![Kind::Set]),
         Some(other) => {
-            Err(format!("match_metric_type {other:?} is not counter, gauge or observer"))
+            Err(format!("match_metric_type {other:?} is not counter, gauge, observer or set"))
         }
     }
 }

@@ -25,7 +25,7 @@ const MISTAKES: &[&str] = &[
     "mappings:\n- {match: a, name: m, match_type: pcre}",
     "mappings:\n- {match: a, name: m, action: keep}",
     "mappings:\n- {match: a, name: m, observer_type: wrong}",
-    "mappings:\n- {match: a, name: m, match_metric_type: set}",
+    "mappings:\n- {match: a, name: m, match_metric_type: sets}",
     "mappings:\n- {match: a, name: m, labels: {my-label: x}}",
     "mappings:\n- {match: a, name: m, labels: {__x: y}}",
     "mappings:\n- {match: a, name: m, match_metric_type: observer, labels: {quantile: y}}",
@@ -76,7 +76,7 @@ fn a_mistake_is_told_in_one_line_with_its_place() {
         mapping 1 (match "a"): match_type "pcre" is neither glob nor regex
         mapping 1 (match "a"): action "keep" is neither map nor drop
         mapping 1 (match "a"): observer_type "wrong" is neither histogram nor summary
-        mapping 1 (match "a"): match_metric_type "set" is not counter, gauge or observer
+        mapping 1 (match "a"): match_metric_type "sets" is not counter, gauge, observer or set
         mapping 1 (match "a"): label "my-label" is not a label name
         mapping 1 (match "a"): label "__x" is reserved: two underscores in front
         mapping 1 (match "a"): label "quantile" is the exporter's own here

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use super::{Limits, Mappings, Pipeline, Worker};
 use crate::{
     expose,
-    line::Dialect,
+    line::{Dialect, Valueless},
     mapping::Mapping,
     series::{Bounds, Reading, Store, Tick},
     telemetry::{RESERVED_PREFIXES, Telemetry},
@@ -72,6 +72,7 @@ impl Exporter {
             telemetry,
             dialect,
             limits,
+            inspect: Some(Arc::default()),
         });
         let now = Tick(1_000);
         pipeline.start_mapping(now);
@@ -128,6 +129,7 @@ fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 struct Case {
     title: String,
     off: String,
+    on: String,
     mapping: String,
     datagrams: Vec<Vec<u8>>,
     shown: Vec<String>,
@@ -144,6 +146,8 @@ fn cases(text: &str) -> Vec<Case> {
         let Some(case) = cases.last_mut() else { continue };
         if let Some(off) = line.strip_prefix("off| ") {
             off.clone_into(&mut case.off);
+        } else if let Some(on) = line.strip_prefix("on| ") {
+            on.clone_into(&mut case.on);
         } else if let Some(yaml) = line.strip_prefix("yaml| ") {
             case.mapping += yaml;
             case.mapping.push('\n');
@@ -203,6 +207,15 @@ fn check(case: &Case) -> Vec<String> {
         influxdb: !case.off.contains("influxdb"),
         librato: !case.off.contains("librato"),
         signalfx: !case.off.contains("signalfx"),
+        container_label: !case.off.contains("container"),
+        external_label: case.on.contains("external"),
+        cardinality_label: case.on.contains("cardinality"),
+        valueless: match case.on.as_str() {
+            "valueless" => Valueless::Label(""),
+            "valueless-true" => Valueless::Label("true"),
+            _ => Valueless::Refused,
+        },
+        set_window_ms: if case.on.contains("sets") { 60_000 } else { 0 },
     };
     let mut exporter = Exporter::with(&case.mapping, dialect, LIMITS, 1_000);
     for datagram in &case.datagrams {
@@ -355,6 +368,8 @@ fn a_quiet_exporter_shows_what_is_not_lazy() {
         statsd_exporter_tcp_too_long_lines_total 0
         statsd_exporter_udp_packet_drops_total 0
         statsd_exporter_udp_packets_total 0
+        statsd_exporter_unix_connections_total 0
+        statsd_exporter_unix_packets_total 0
         statsd_exporter_unixgram_packets_total 0
         statsd_metric_mapper_cache_gets_total 0
         statsd_metric_mapper_cache_hits_total 0
@@ -684,4 +699,44 @@ fn each_type_can_have_a_time_to_live() {
     let series = exporter.series();
     assert!(series.contains("\na 1\n") && series.contains("c_count 1\n"), "{series}");
     assert!(!series.contains("\nb 1\n"), "{series}");
+}
+
+#[test]
+fn series_can_be_dropped_by_name() {
+    let mut exporter = Exporter::new("mappings: [{match: zero, name: zero, initialize: 0}]");
+    exporter.send(b"a:1|c\na:1|c|#x:y\nb:1|c\nzero:5|c\na:1|g");
+    assert_eq!(exporter.pipeline.clear(|name| name == "a" || name == "zero", exporter.now), 3);
+    let series = exporter.series();
+    assert!(!series.contains("\na") && series.contains("\nb 1\n"), "{series}");
+    assert!(series.contains("\nzero 0\n"), "what is there from the start is there again: {series}");
+    exporter.send(b"a:7|g\nb:1|c\nzero:1|c");
+    let page = exporter.page();
+    assert!(page.contains("\na 7\n"), "its type is forgotten, too: {page}");
+    assert!(page.contains("\nb 2\n") && page.contains("\nzero 1\n"), "{page}");
+    assert!(page.contains("statsd_exporter_metrics_current{type=\"counter\"} 2\n"), "{page}");
+    assert_eq!(exporter.pipeline.clear(|_| true, exporter.now), 3);
+    exporter.pipeline.replace_mapping(Mapping::default(), exporter.now);
+    exporter.pipeline.clear(|_| true, exporter.now);
+    assert_eq!(exporter.pipeline.store.memory().used(), 0);
+}
+
+#[test]
+fn examples_are_kept_for_people() {
+    let mut exporter = Exporter::new("mappings: [{match: known, name: known}]");
+    exporter
+        .send(b"known:1|c\nnew.one:1|c|#a:b\nnew.one:1|c|#a:c\nnew.one:2|c|#a:b\nbad:x|c\nworse");
+    let inspect = exporter.pipeline.inspect.as_ref().expect("in tests");
+    expect![[r"
+        new.one: 2 series
+            new.one:1|c|#a:b
+            new.one:1|c|#a:c
+    "]]
+    .assert_eq(&inspect.unmapped_text());
+    expect![[r"
+        malformed_line: 1 samples
+            worse
+        malformed_value: 1 samples
+            bad:x|c
+    "]]
+    .assert_eq(&inspect.bad_lines_text());
 }

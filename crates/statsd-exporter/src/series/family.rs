@@ -29,6 +29,8 @@ pub enum Shape {
     Histogram(Arc<HistogramOptions>),
     /// Observations as quantiles.
     Summary(Arc<SummaryOptions>),
+    /// Distinct members of a window of so many milliseconds.
+    Set(u64),
 }
 
 impl Shape {
@@ -36,7 +38,7 @@ impl Shape {
     pub const fn kind(&self) -> Type {
         match self {
             Self::Counter => Type::Counter,
-            Self::Gauge => Type::Gauge,
+            Self::Gauge | Self::Set(_) => Type::Gauge,
             Self::Histogram(_) => Type::Histogram,
             Self::Summary(_) => Type::Summary,
         }
@@ -144,6 +146,20 @@ impl Family {
     /// Says that a series has a time to live now.
     pub(super) fn expires(&self) {
         lock(&self.state).expires = true;
+    }
+
+    /// Takes out everything, so that the family can go.
+    pub(super) fn clear(&self) -> Retired {
+        let mut state = lock(&self.state);
+        let mut gone = Retired::default();
+        for series in std::mem::take(&mut state.index) {
+            series.retire();
+            gone.count += 1;
+            gone.bytes += series.bytes();
+        }
+        state.version += 1;
+        state.page = Arc::default();
+        gone
     }
 
     /// Takes out what was idle for too long; says how many those were and what they took.

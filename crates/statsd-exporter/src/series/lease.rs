@@ -38,6 +38,11 @@ impl Lease {
         self.0.load(Ordering::Relaxed) == RETIRED
     }
 
+    /// Ends it, whatever its age.
+    pub(crate) fn retire(&self) {
+        self.0.swap(RETIRED, Ordering::AcqRel);
+    }
+
     /// Ends it if it was not renewed for longer than `ttl_ms`.
     pub(crate) fn retire_idle(&self, ttl_ms: u64, now_ms: u64) -> bool {
         let touched = self.0.load(Ordering::Relaxed);

@@ -178,6 +178,26 @@ impl Store {
         total
     }
 
+    /// Takes out the series of all names which `chosen` chooses, and forgets the types of these
+    /// names; says how many series there were.
+    pub fn clear(&self, chosen: impl Fn(&str) -> bool) -> u64 {
+        let mut total = 0;
+        self.write().retain(|name, family| {
+            if !chosen(name) {
+                return true;
+            }
+            let gone = family.clear();
+            total += gone.count;
+            self.memory.give_back(gone.bytes + family_bytes(name));
+            let count = i64::try_from(gone.count).unwrap_or(i64::MAX);
+            self.current[index(family.kind)].fetch_sub(count, Ordering::Relaxed);
+            false
+        });
+        self.series_count.fetch_sub(total, Ordering::Relaxed);
+        self.retired_count.fetch_add(total, Ordering::Relaxed);
+        total
+    }
+
     /// Series retired since the start: where this has grown, aliases may lead to nowhere.
     pub fn retired_count(&self) -> u64 {
         self.retired_count.load(Ordering::Relaxed)
