@@ -23,6 +23,9 @@ mod program;
 
 use program::Contender;
 
+/// What the figures do not reach.
+const FOOTER: &str = include_str!("footer.md");
+
 /// Measures something and gives its table.
 type Part = fn(&[Contender]) -> Result<String>;
 
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
     for (_, measure) in parts.iter().filter(|(part, _)| wanted(part)) {
         page.push_str(&measure(&contenders)?);
     }
+    page.push_str(FOOTER);
     io::stdout().write_all(page.as_bytes())?;
     Ok(())
 }

@@ -740,3 +740,20 @@ fn examples_are_kept_for_people() {
     "]]
     .assert_eq(&inspect.bad_lines_text());
 }
+
+/// A flood of names beyond the memory costs each line the same, however many names there are: looking
+/// at all of them for each refusal would take minutes here.
+#[test]
+fn refusing_names_does_not_cost_by_the_number_of_names() {
+    let bounds =
+        Bounds { series_max: 1 << 20, series_per_name_max: 1 << 20, memory_bytes_max: 20_000_000 };
+    let mut exporter = Exporter::within("", Dialect::default(), LIMITS, bounds);
+    #[expect(clippy::disallowed_methods, reason = "a bound of minutes against seconds")]
+    let start = std::time::Instant::now();
+    for number in 0..120_000 {
+        exporter.send(format!("flood{number}:1|c").as_bytes());
+    }
+    let names = exporter.pipeline.store.names().len();
+    assert!((10_000..60_000).contains(&names), "{names}");
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

@@ -29,6 +29,8 @@ pub struct Store {
     memory: Arc<Memory>,
     series_count: AtomicU64,
     retired_count: AtomicU64,
+    /// What `retired_count` was when empty families were last taken out.
+    swept_at: AtomicU64,
     /// Series there are now, by type.
     current: [AtomicI64; TYPES.len()],
     /// Names with a set of label names that there ever were, by type.
@@ -111,6 +113,7 @@ impl Store {
             memory: Arc::new(Memory::new(bounds.memory_bytes_max)),
             series_count: AtomicU64::new(0),
             retired_count: AtomicU64::new(0),
+            swept_at: AtomicU64::new(0),
             current: Default::default(),
             ever: Default::default(),
         }
@@ -226,6 +229,12 @@ impl Store {
     ) -> Result<(), Refusal> {
         if self.memory.take(family_bytes(name)) {
             return Ok(());
+        }
+        // Only where there may be empty ones: a look at all for each refusal would let a flood of
+        // names stall the listeners.
+        let retired = self.retired_count();
+        if self.swept_at.swap(retired, Ordering::Relaxed) == retired {
+            return Err(Refusal::Limit(Limit::Memory));
         }
         families.retain(|name, family| {
             let empty = family.is_empty();
