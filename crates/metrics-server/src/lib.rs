@@ -4,7 +4,11 @@
 //! [`http`] takes a scrape, [`collector`] runs what it asks for, [`exposition`] writes the page;
 //! [`health`], [`telemetry`], [`log`] and [`shutdown`] stand beside them.
 //!
-//! `examples/minimal.rs` is a whole exporter.
+//! A whole exporter, which is `examples/minimal.rs`:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/minimal.rs")]
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
