@@ -43,7 +43,9 @@ fn built(name: &str, selection: &[&str]) -> PathBuf {
     let folder = if folder.ends_with("deps") { folder.parent().expect("deps/..") } else { folder };
     if !built.iter().any(|known| known == name) {
         let profile = if folder.ends_with("release") { "release" } else { "dev" };
-        let status = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        without_own_variables(&mut cargo);
+        let status = cargo
             .args(["build", "--quiet", "--locked", "--profile", profile])
             .args(selection)
             .status()
@@ -52,6 +54,20 @@ fn built(name: &str, selection: &[&str]) -> PathBuf {
         built.push(name.to_owned());
     }
     folder.to_owned()
+}
+
+/// Takes away what cargo tells a test of itself: a build script which reads it would run again, and
+/// with it everything that depends on its crate.
+pub fn without_own_variables(command: &mut Command) {
+    let own = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+            || matches!(name, "CARGO" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR")
+    };
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(own) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// A running exporter, which ends with its handle.

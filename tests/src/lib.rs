@@ -5,7 +5,9 @@ mod page;
 pub mod servers;
 mod wait;
 
-pub use exporter::{Exporter, Response, Stopped, binary, example, get, get_with, run_to_end};
+pub use exporter::{
+    Exporter, Response, Stopped, binary, example, get, get_with, run_to_end, without_own_variables,
+};
 pub use page::{Page, Sample};
 pub use wait::{eventually, eventually_within};
 

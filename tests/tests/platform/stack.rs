@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e::{Page, eventually_within, get, repository};
+use e2e::{Page, eventually_within, get, repository, without_own_variables};
 use serde_json::Value;
 
 /// Container names begin with it; it is the project's name as well.
@@ -47,6 +47,7 @@ pub(crate) type Series = (BTreeMap<String, String>, f64);
 /// A script of `deploy/`, for this project.
 pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(repository().join("deploy").join(name));
+    without_own_variables(&mut command);
     command.envs(ENVIRONMENT.iter().copied());
     command.env("LAKEHOUSE_OVERRIDE", repository().join("tests/compose.e2e.yaml"));
     command.stdin(Stdio::null());
