@@ -9,14 +9,14 @@ use crate::stack::{self, PREFIX, STATSD_EXPORTER, container, metrics};
 
 pub(crate) fn airflow_works_while_statsd_exporter_is_down() -> Result<()> {
     let runs = || -> Result<u32> {
-        let count =
-            "SELECT count(*) FROM dag_run WHERE dag_id = 'orders_ingest' AND state = 'success'";
+        // Of any DAG: a run that PostgreSQL's stop has caught holds its own DAG for five minutes.
+        let count = "SELECT count(*) FROM dag_run WHERE state = 'success'";
         Ok(stack::sql("airflow", count)?.parse()?)
     };
     stack::docker(&["stop", &container("statsd-exporter")])?;
     stack::wait_for(r#"up{job="statsd-exporter"} == bool 0"#, Duration::from_mins(1))?;
     let before = runs()?;
-    eventually_within(Duration::from_mins(4), "a DAG runs without it", || {
+    eventually_within(Duration::from_mins(6), "a DAG runs without it", || {
         ensure!(runs()? > before, "none yet");
         Ok(())
     })?;
