@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    Page, eventually, get, get_with,
+    Exporter, Page, eventually, get, get_with,
     servers::{
         MONITOR_PASSWORD, MONITOR_PASSWORD_ENCODED, Postgres, Seaweedfs, VALKEY_MAXMEMORY_BYTES,
         Valkey,
     },
 };
+use testcontainers::{ContainerAsync, GenericImage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_connections_are_counted_by_state() -> Result<()> {
@@ -122,27 +123,37 @@ async fn postgres_settings_tables_locks_and_sizes_are_shown() -> Result<()> {
 async fn postgres_may_stop_hang_and_return() -> Result<()> {
     let server = Postgres::start().await?;
     let exporter = server.exporter(&["--web.fail-when-down"])?;
-    let up = |status: u16, up: &str| {
-        eventually(up, || {
-            let address = format!("http://{}/metrics", exporter.address());
-            let answer = get_with(&address, &[("X-Prometheus-Scrape-Timeout-Seconds", "5")])?;
-            ensure!(answer.status == status, "{}", answer.status);
-            ensure!(answer.body.contains(&format!("\n{up}\n")), "{}", answer.body);
-            Ok(())
-        })
-    };
-    up(200, "pg_up 1")?;
-    server.container.pause().await?;
-    within(Duration::from_secs(10), "while it hangs", || up(503, "pg_up 0"))?;
-    server.container.unpause().await?;
-    up(200, "pg_up 1")?;
-    server.container.stop_with_timeout(Some(10)).await?;
-    within(Duration::from_secs(10), "while it is down", || up(503, "pg_up 0"))?;
-    server.container.start().await?;
-    up(200, "pg_up 1")?;
+    stops_hangs_and_returns(&server.container, &exporter, "pg_up").await?;
     let log = exporter.stop()?.log;
     ensure!(!log.contains(MONITOR_PASSWORD) && !log.contains(MONITOR_PASSWORD_ENCODED), "{log}");
     Ok(())
+}
+
+/// Pauses, stops and starts a server again: the page tells within the time that a scraper allows.
+async fn stops_hangs_and_returns(
+    server: &ContainerAsync<GenericImage>,
+    exporter: &Exporter,
+    gauge: &str,
+) -> Result<()> {
+    let is = |status: u16, value: u8| {
+        let line = format!("{gauge} {value}");
+        eventually(&line, || {
+            let address = format!("http://{}/metrics", exporter.address());
+            let answer = get_with(&address, &[("X-Prometheus-Scrape-Timeout-Seconds", "5")])?;
+            ensure!(answer.status == status, "{}", answer.status);
+            ensure!(answer.body.contains(&format!("\n{line}\n")), "{}", answer.body);
+            Ok(())
+        })
+    };
+    is(200, 1)?;
+    server.pause().await?;
+    within(Duration::from_secs(10), "while it hangs", || is(503, 0))?;
+    server.unpause().await?;
+    is(200, 1)?;
+    server.stop_with_timeout(Some(10)).await?;
+    within(Duration::from_secs(10), "while it is down", || is(503, 0))?;
+    server.start().await?;
+    is(200, 1)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test measures how long an answer takes")]
@@ -208,24 +219,7 @@ async fn valkey_memory_clients_and_commands_are_shown() -> Result<()> {
 async fn valkey_may_stop_hang_and_return() -> Result<()> {
     let server = Valkey::start().await?;
     let exporter = server.exporter(&["--web.fail-when-down"])?;
-    let up = |status: u16, up: &str| {
-        eventually(up, || {
-            let address = format!("http://{}/metrics", exporter.address());
-            let answer = get_with(&address, &[("X-Prometheus-Scrape-Timeout-Seconds", "5")])?;
-            ensure!(answer.status == status, "{}", answer.status);
-            ensure!(answer.body.contains(&format!("\n{up}\n")), "{}", answer.body);
-            Ok(())
-        })
-    };
-    up(200, "redis_up 1")?;
-    server.container.pause().await?;
-    within(Duration::from_secs(10), "while it hangs", || up(503, "redis_up 0"))?;
-    server.container.unpause().await?;
-    up(200, "redis_up 1")?;
-    server.container.stop_with_timeout(Some(10)).await?;
-    within(Duration::from_secs(10), "while it is down", || up(503, "redis_up 0"))?;
-    server.container.start().await?;
-    up(200, "redis_up 1")?;
+    stops_hangs_and_returns(&server.container, &exporter, "redis_up").await?;
     Ok(())
 }
 
