@@ -39,6 +39,21 @@ pub(crate) fn the_platform_comes_up() -> Result<()> {
     stack::run("up")
 }
 
+pub(crate) fn exporters_tell_the_commit_they_are_built_from() -> Result<()> {
+    for exporter in EXPORTER_JOBS {
+        let label = "{{index .Config.Labels \"org.opencontainers.image.revision\"}}";
+        let revision = stack::inspect(exporter, label)?;
+        ensure!(revision.len() >= 12, "{exporter}'s image has the revision {revision:?}");
+        let told = format!(
+            "{{__name__=~\".+_build_info\", job=\"{exporter}\", revision=\"{revision}\"}} \
+             or redis_exporter_build_info{{job=\"{exporter}\", commit_sha=\"{revision}\"}}"
+        );
+        // Fails unless there is just that series.
+        stack::value(&told)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn monitoring_is_healthy_within_60_seconds() -> Result<()> {
     for service in MONITORING {
         let state = stack::inspect(service, "{{.State.Health.Status}}")?;

@@ -25,6 +25,7 @@ const STEPS: &[Step] = steps![
     live::the_platform_comes_up,
     live::monitoring_is_healthy_within_60_seconds,
     live::every_target_is_up_without_errors,
+    live::exporters_tell_the_commit_they_are_built_from,
     live::prometheus_runs_with_the_specified_flags,
     live::the_alert_group_holds_exactly_the_five_alerts,
     live::a_datagram_to_8125_is_on_the_page_within_2_seconds,
