@@ -60,15 +60,15 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let bound = http::bind(&args.web).await?;
 
     let limits = args.server.limits();
-    let excluded = args.legacy.excluded_databases();
+    let reading = Arc::new(args.reading());
     let targets: Vec<_> = sources
         .into_iter()
-        .map(|dsn| Arc::new(Target::new(dsn, limits, excluded.clone())))
+        .map(|dsn| Arc::new(Target::new(dsn, limits, Arc::clone(&reading))))
         .collect();
     let health = Health::new(Instant::now().into_std());
     let check = (!targets.is_empty()).then(|| health.check("postgres", Role::Readiness));
     let options = Options {
-        constant_labels: args.legacy.constant_labels(),
+        reading,
         disable_default_metrics: args.legacy.disable_default_metrics,
         collection_timeout: args.server.collection_timeout,
     };
@@ -80,25 +80,22 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         .metrics(Arc::new(exporter.clone()))
         // What can change while the exporter runs is read when it has changed.
         .lifecycle(stop, || Ok(()))
-        .serve(bound, shutdown.clone());
-    let (served, ()) = tokio::join!(server, watch(&exporter, &shutdown));
+        .serve(bound, shutdown);
+    let served = tokio::select! {
+        served = server => served,
+        never = watch(&exporter) => never,
+    };
     served.context("cannot serve")?;
     exporter.close().await;
     Ok(())
 }
 
-/// Keeps `/health` fresh, from the start on and when nobody scrapes, until told to stop.
-async fn watch(exporter: &Exporter, shutdown: &Shutdown) {
+/// Keeps `/health` fresh, from the start on and when nobody scrapes, for as long as it is polled.
+async fn watch(exporter: &Exporter) -> ! {
     let mut ticks = interval(HEALTH_PERIOD);
-    let mut look = async || {
+    loop {
         ticks.tick().await;
         exporter.check(HEALTH_AGE_MAX, HEALTH_LIMIT).await;
-    };
-    loop {
-        tokio::select! {
-            () = shutdown.requested() => break,
-            () = look() => {}
-        }
     }
 }
 

@@ -12,6 +12,8 @@ use tracing::warn;
 
 use crate::{
     collectors::{PLANNED, TABLE},
+    databases::{Glob, Selection},
+    reading::{Compat, Reading},
     session::Limits,
 };
 
@@ -86,6 +88,10 @@ impl ServerArgs {
 #[derive(ClapArgs, Clone, Debug)]
 #[command(next_help_heading = "Compatibility")]
 pub struct LegacyArgs {
+    /// Version of `postgres_exporter` whose names, labels and defaults are taken.
+    #[arg(id = "compat", long, value_enum, value_name = "VERSION", default_value_t)]
+    pub compat: Compat,
+
     /// File with login data for several targets. Not read yet.
     #[arg(id = "config.file", long, value_name = "FILE", default_value = "postgres_exporter.yml")]
     pub config_file: String,
@@ -102,7 +108,7 @@ pub struct LegacyArgs {
           action = ArgAction::Set)]
     pub disable_settings_metrics: bool,
 
-    /// Watch every database of the server. Not there yet.
+    /// Ask every database of the server, where a collector reads what is in a database.
     #[arg(id = "auto-discover-databases", long, value_name = "BOOL", default_value = "false",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
@@ -128,11 +134,11 @@ pub struct LegacyArgs {
     )]
     pub constant_labels: String,
 
-    /// Databases which the collector `database` leaves out: `a,b`.
+    /// Databases that are neither discovered nor shown by the collector `database`: `a,b*`.
     #[arg(id = "exclude-databases", long, value_name = "NAMES", default_value = "")]
     pub exclude_databases: String,
 
-    /// Databases that auto-discovery takes. Not there yet.
+    /// Databases that auto-discovery takes, all where there are none: `a,b*`.
     #[arg(id = "include-databases", long, value_name = "NAMES", default_value = "")]
     pub include_databases: String,
 
@@ -158,20 +164,21 @@ impl LegacyArgs {
             .collect()
     }
 
-    /// `--exclude-databases` as names.
-    pub fn excluded_databases(&self) -> Vec<String> {
-        let names = self.exclude_databases.split(',').map(str::trim);
-        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    /// Which databases are watched.
+    pub fn databases(&self) -> Selection {
+        Selection {
+            discover: self.auto_discover_databases,
+            include: Glob::list(&self.include_databases),
+            exclude: Glob::list(&self.exclude_databases),
+        }
     }
 
     /// The flags that are given and do nothing yet.
     fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         let given = [
             ("--config.file", self.config_file != "postgres_exporter.yml"),
-            ("--auto-discover-databases", self.auto_discover_databases),
             ("--extend.query-path", !self.extend_query_path.is_empty()),
             ("--dumpmaps", self.dumpmaps),
-            ("--include-databases", !self.include_databases.is_empty()),
             ("--metric-prefix", self.metric_prefix != "pg"),
         ];
         given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
@@ -256,6 +263,15 @@ impl Args {
             choice.set("settings", false);
         }
         choice
+    }
+
+    /// What collectors need to know.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            compat: self.legacy.compat,
+            databases: self.legacy.databases(),
+            constant_labels: self.legacy.constant_labels(),
+        }
     }
 
     /// Tells the log which flags do not do what they did in `postgres_exporter`.

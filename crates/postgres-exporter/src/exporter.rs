@@ -24,6 +24,7 @@ use tracing::{error, warn};
 use crate::{
     collectors::{self, NAMESPACE, TABLE},
     instance::Instance,
+    reading::Reading,
     session::ConnectError,
     target::Target,
 };
@@ -49,6 +50,10 @@ const SCRAPES: Desc<'static> = Desc::counter(
 );
 const SUCCESS: Desc<'static> =
     Desc::gauge("pg_scrape_collector_success", "postgres_exporter: Whether a collector succeeded.");
+const DATABASE: Desc<'static> = Desc::gauge(
+    "pg_scrape_database_success",
+    "Whether the collectors of what is in a database could ask this one.",
+);
 const SKIPPED: Desc<'static> = Desc::gauge(
     "pg_scrape_collector_skipped",
     "Collectors which this server has nothing for, by reason.",
@@ -57,8 +62,8 @@ const SKIPPED: Desc<'static> = Desc::gauge(
 /// What is on a page besides the collectors' families.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// `--constantLabels`.
-    pub constant_labels: Vec<(String, String)>,
+    /// What the collectors need to know.
+    pub reading: Arc<Reading>,
     /// `--disable-default-metrics`.
     pub disable_default_metrics: bool,
     /// `--collection-timeout`.
@@ -204,7 +209,7 @@ impl Inner {
         if self.options.disable_default_metrics {
             return page;
         }
-        let labels = &self.options.constant_labels;
+        let labels = &self.options.reading.constant_labels;
         let collecting = collectors::legacy::collect(instance, labels, &mut page);
         match timeout_at(end, collecting).await {
             Ok(Ok(())) => {}
@@ -232,6 +237,9 @@ impl Inner {
                 Err(error) => error!(%error, "cannot happen: the names come from the table"),
             }
         }
+        for (database, succeeded) in instance.visits.outcomes() {
+            page.sample(DATABASE, &[("datname", &database)], f64::from(u8::from(succeeded)));
+        }
         page
     }
 
@@ -249,7 +257,7 @@ impl Inner {
     }
 
     fn write_own(&self, up: bool, failed: bool, elapsed: Duration, page: &mut Page) {
-        let constant = &self.options.constant_labels;
+        let constant = &self.options.reading.constant_labels;
         let labels: Vec<_> =
             constant.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let scrapes = self.scrapes.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,3 +1,7 @@
 SELECT pg_is_in_recovery() AS in_recovery,
        current_setting('server_version_num') AS version_num,
-       version() AS version
+       version() AS version,
+       current_database() AS database,
+       (SELECT string_agg(e.extname || '=' || quote_ident(n.nspname), E'\n')
+        FROM pg_extension AS e
+        JOIN pg_namespace AS n ON n.oid = e.extnamespace) AS extensions

@@ -1,6 +1,7 @@
 //! A server as one scrape sees it: what it is, and the connections to ask it on.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +12,8 @@ use std::{
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
+    databases::Visits,
+    reading::Reading,
     row::{RowError, Rows},
     session::{ConnectError, QueryError, Session},
     target::Target,
@@ -26,6 +29,10 @@ pub struct Facts {
     pub version_text: String,
     /// Whether it is a standby.
     pub in_recovery: bool,
+    /// The database that the data source names.
+    pub database: String,
+    /// The extensions in it, and the schema of each, quoted where it has to be.
+    pub extensions: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -43,6 +50,8 @@ impl Facts {
             version: version.ok_or_else(|| RowError::NotANumber("version_num".to_owned()))?,
             version_text: row.text("version")?.unwrap_or_default().to_owned(),
             in_recovery: row.number("in_recovery")? == Some(1.0),
+            database: row.text("database")?.unwrap_or_default().to_owned(),
+            extensions: extensions(row.text("extensions")?.unwrap_or_default()),
         })
     }
 
@@ -62,6 +71,12 @@ impl Facts {
     }
 }
 
+/// Reads `name=schema` lines.
+fn extensions(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, schema)| (name.to_owned(), schema.to_owned())).collect()
+}
+
 /// One server during one scrape.
 #[derive(Debug)]
 pub struct Instance {
@@ -74,6 +89,8 @@ pub struct Instance {
     slow: OnceCell<Arc<Session>>,
     deadline: Instant,
     failed: AtomicBool,
+    pub(crate) visits: Visits,
+    pub(crate) names: OnceCell<Vec<String>>,
 }
 
 impl Instance {
@@ -85,7 +102,17 @@ impl Instance {
         deadline: Instant,
     ) -> Self {
         let failed = AtomicBool::new(false);
-        Self { facts, login_error, target, main, slow: OnceCell::new(), deadline, failed }
+        Self {
+            facts,
+            login_error,
+            target,
+            main,
+            slow: OnceCell::new(),
+            deadline,
+            failed,
+            visits: Visits::default(),
+            names: OnceCell::new(),
+        }
     }
 
     /// `host:port`.
@@ -93,9 +120,17 @@ impl Instance {
         self.target.server()
     }
 
-    /// The databases of `--exclude-databases`.
-    pub fn excluded_databases(&self) -> &[String] {
-        self.target.excluded_databases()
+    /// What flags say of all servers.
+    pub fn reading(&self) -> &Reading {
+        self.target.reading()
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Asks on the connection for short queries, which all collectors share.
@@ -114,6 +149,9 @@ impl Instance {
     ///
     /// See [`QueryError`].
     pub async fn query_slow(&self, sql: &str) -> Result<Rows, QueryError> {
+        if self.discovers() {
+            return self.database(&self.facts.database).query_apart(sql).await;
+        }
         let own = self.slow.get_or_try_init(|| self.target.slow(self.deadline)).await;
         let session = own.unwrap_or(&self.main);
         self.noted(session.query(&self.target.bounded(sql)).await)
@@ -129,7 +167,7 @@ impl Instance {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    fn noted(&self, outcome: Result<Rows, QueryError>) -> Result<Rows, QueryError> {
+    pub(crate) fn noted(&self, outcome: Result<Rows, QueryError>) -> Result<Rows, QueryError> {
         if outcome.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }

@@ -4,15 +4,18 @@
 //! [`dsn`] what a data source means, [`target`] keeps a few connections to it, each a [`session`],
 //! encrypted by [`tls`] where that is asked for;
 //! an [`instance`] is the server as one scrape sees it, [`collectors`] read [`row`]s from it and
-//! write families, [`exporter`] puts the page together; [`app`] wires all of it.
+//! write families, [`databases`] are those of a server, [`reading`] what flags say of all servers,
+//! [`exporter`] puts the page together; [`app`] wires all of it.
 #![forbid(unsafe_code)]
 
 mod app;
 pub mod args;
 pub mod collectors;
+pub mod databases;
 pub mod dsn;
 pub mod exporter;
 pub mod instance;
+pub mod reading;
 pub mod row;
 pub mod session;
 pub mod sources;

@@ -63,16 +63,15 @@ impl Rows {
         (0..self.len()).map(|index| Row { rows: self, start: index * self.columns.len() })
     }
 
-    /// The same answer without the rows whose `column` is one of `values`.
+    /// The same answer without the rows whose `column` is one of those that `excludes` names.
     ///
     /// # Errors
     ///
     /// There is no such column.
-    pub fn without(&self, column: &str, values: &[String]) -> Result<Self, RowError> {
+    pub fn without(&self, column: &str, excludes: impl Fn(&str) -> bool) -> Result<Self, RowError> {
         let mut kept = Self::new(self.columns.clone());
         for row in self.iter() {
-            let value = row.text(column)?;
-            if !values.iter().any(|excluded| Some(excluded.as_str()) == value) {
+            if !row.text(column)?.is_some_and(&excludes) {
                 kept.push(row.cells());
             }
         }

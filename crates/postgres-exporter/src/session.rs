@@ -75,6 +75,9 @@ pub enum QueryError {
         /// One line.
         message: String,
     },
+    /// There is no connection to ask on.
+    #[error("cannot connect: {0}")]
+    NoSession(ConnectError),
     /// See `ROWS_MAX`.
     #[error("the answer has more than {ROWS_MAX} rows")]
     TooManyRows,
@@ -90,7 +93,7 @@ impl QueryError {
 impl From<QueryError> for CollectError {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Gone(_) => Self::Unreachable(error.into()),
+            QueryError::Gone(_) | QueryError::NoSession(_) => Self::Unreachable(error.into()),
             QueryError::Server { .. } | QueryError::TooManyRows => Self::Malformed(error.into()),
         }
     }

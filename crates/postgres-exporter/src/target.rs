@@ -11,13 +11,14 @@ use std::{
 
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{debug, info, warn};
 
 use crate::{
     dsn::Dsn,
     instance::{Facts, Instance},
+    reading::Reading,
     session::{ConnectError, Limits, Session},
 };
 
@@ -32,7 +33,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 pub struct Target {
     dsn: Dsn,
     limits: Limits,
-    excluded_databases: Vec<String>,
+    reading: Arc<Reading>,
     /// What stands before each query: see [`prologue`].
     prologue: String,
     /// One permit a connection, given back when it has really ended.
@@ -53,10 +54,10 @@ struct Kept {
 
 impl Target {
     /// A server which nobody has connected to yet.
-    pub fn new(dsn: Dsn, limits: Limits, excluded_databases: Vec<String>) -> Self {
+    pub fn new(dsn: Dsn, limits: Limits, reading: Arc<Reading>) -> Self {
         let prologue = prologue(&dsn, limits);
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        Self { dsn, limits, excluded_databases, prologue, places, kept: Mutex::default() }
+        Self { dsn, limits, reading, prologue, places, kept: Mutex::default() }
     }
 
     /// `host:port`, for labels and logs.
@@ -64,9 +65,14 @@ impl Target {
         self.dsn.server()
     }
 
-    /// The databases which the operator does not want to see.
-    pub fn excluded_databases(&self) -> &[String] {
-        &self.excluded_databases
+    /// What flags say of all servers.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// How many databases are visited at once: the connection for short queries stays.
+    pub(crate) fn visits_max(&self) -> usize {
+        self.limits.connections_max.saturating_sub(1).max(1)
     }
 
     /// The server as one scrape sees it: the kept connection if it answers, else a new one.
@@ -115,6 +121,23 @@ impl Target {
         Ok(session)
     }
 
+    /// A connection to another database of the server, which ends when it is dropped. It waits for a
+    /// place as long as there is time.
+    ///
+    /// # Errors
+    ///
+    /// There is none to be had in time.
+    pub async fn visit(&self, database: &str, deadline: Instant) -> Result<Session, ConnectError> {
+        // The slow connection's place is the one that is needed.
+        self.kept().slow = None;
+        let dsn = Dsn { database: database.to_owned(), ..self.dsn.clone() };
+        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(ConnectError::Full) };
+        let limit = self.connect_limit(deadline);
+        let opened = timeout(limit, Session::open(&dsn, self.limits, place)).await;
+        opened.unwrap_or(Err(ConnectError::Timeout(limit)))
+    }
+
     /// `sql` behind the settings that hold for it alone.
     pub fn bounded(&self, sql: &str) -> String {
         format!("{}{sql}", self.prologue)
@@ -161,11 +184,7 @@ impl Target {
     }
 
     async fn login(&self, deadline: Instant) -> Result<Arc<Session>, ConnectError> {
-        let limit = self
-            .dsn
-            .connect_timeout
-            .map_or(self.limits.connect, |theirs| theirs.min(self.limits.connect));
-        let limit = budget(deadline, limit);
+        let limit = self.connect_limit(deadline);
         let opening = async {
             let places = Arc::clone(&self.places);
             let place = places.acquire_owned().await.map_err(|_closed| ConnectError::Full)?;
@@ -178,6 +197,11 @@ impl Target {
             Err(_elapsed) if full => Err(ConnectError::Full),
             Err(_elapsed) => Err(ConnectError::Timeout(limit)),
         }
+    }
+
+    fn connect_limit(&self, deadline: Instant) -> Duration {
+        let ours = self.limits.connect;
+        budget(deadline, self.dsn.connect_timeout.map_or(ours, |theirs| theirs.min(ours)))
     }
 
     async fn facts(&self, session: &Session, deadline: Instant) -> Option<Facts> {

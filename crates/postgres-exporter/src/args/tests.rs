@@ -63,18 +63,10 @@ fn every_flag_of_postgres_exporter_is_taken() {
     assert!(!args.choice().is_enabled("locks"));
     assert!(!args.choice().is_enabled("settings"), "--disable-settings-metrics");
     assert_eq!(args.collectors.missing, ["stat_statements"]);
-    assert_eq!(args.legacy.excluded_databases(), ["rdsadmin", "cloudsqladmin"]);
+    let databases = args.reading().databases;
+    assert!(databases.discover && databases.excludes("rdsadmin") && databases.takes("x"));
     let without_effect: Vec<_> = args.legacy.without_effect().collect();
-    assert_eq!(
-        without_effect,
-        [
-            "--config.file",
-            "--auto-discover-databases",
-            "--extend.query-path",
-            "--dumpmaps",
-            "--include-databases"
-        ]
-    );
+    assert_eq!(without_effect, ["--config.file", "--extend.query-path", "--dumpmaps"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use metrics_server::{Collecting, Collector, CollectorSpec, Desc, Page};
 
 use super::columns::{self, Column};
 use crate::{
+    databases::Selection,
     instance::Instance,
     row::{RowError, Rows},
 };
@@ -37,13 +38,13 @@ impl Collector<Instance> for Database {
     fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
         Box::pin(async move {
             let rows = instance.query_slow(QUERY).await?;
-            Ok(write(&rows, instance.excluded_databases(), out)?)
+            Ok(write(&rows, &instance.reading().databases, out)?)
         })
     }
 }
 
-fn write(rows: &Rows, excluded: &[String], out: &mut Page) -> Result<(), RowError> {
-    let kept = rows.without("datname", excluded)?;
+fn write(rows: &Rows, selection: &Selection, out: &mut Page) -> Result<(), RowError> {
+    let kept = rows.without("datname", |name| selection.excludes(name))?;
     columns::write(&kept, LABELS, COLUMNS, out)
 }
 

@@ -1,11 +1,14 @@
-//! Access to and size of tables in the database we are connected to: `pg_stat_user_tables_*`.
+//! Access to and size of tables in the watched databases: `pg_stat_user_tables_*`.
 
+use futures_util::FutureExt as _;
 use metrics_server::{Collecting, Collector, CollectorSpec, Desc, Page};
 
 use super::columns::{self, Column};
 use crate::{
+    databases::Database,
     instance::Instance,
     row::{RowError, Rows},
+    session::QueryError,
 };
 
 /// See the module.
@@ -160,15 +163,19 @@ struct StatUserTables;
 impl Collector<Instance> for StatUserTables {
     fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
         Box::pin(async move {
-            let rows = match instance.query_slow(QUERY).await {
-                // An exclusive lock came between the look at the locks and the measuring.
-                Err(error) if error.is_lock_timeout() => {
-                    instance.query_slow(&QUERY.replace(ESTIMATE_MARK, "true OR")).await?
-                }
-                outcome => outcome?,
-            };
-            Ok(write(&rows, out)?)
+            let ask = |database| measure(database).boxed();
+            instance.each_database(ask, |_name, rows| write(rows, out)).await
         })
+    }
+}
+
+async fn measure(database: Database<'_>) -> Result<Rows, QueryError> {
+    match database.query(QUERY).await {
+        // An exclusive lock came between the look at the locks and the measuring.
+        Err(error) if error.is_lock_timeout() => {
+            database.query(&QUERY.replace(ESTIMATE_MARK, "true OR")).await
+        }
+        outcome => outcome,
     }
 }
 

@@ -8,9 +8,16 @@ use metrics_server::{
 };
 use tokio::time::Instant;
 
-use self::fake::{Fake, Manner, Reply};
+use self::fake::{Fake, Manner, REFUSED, Reply};
 use super::{Exporter, Options};
-use crate::{collectors::TABLE, dsn::Dsn, session::Limits, target::Target};
+use crate::{
+    collectors::TABLE,
+    databases::{Glob, Selection},
+    dsn::Dsn,
+    reading::Reading,
+    session::Limits,
+    target::Target,
+};
 
 mod fake;
 
@@ -26,7 +33,7 @@ const LIMITS: Limits = Limits {
 fn target(address: impl std::fmt::Display) -> Arc<Target> {
     let text = format!("postgres://u:hunter2@{address}/db?sslmode=disable");
     let dsn = Dsn::parse(&text, &|_| None).unwrap();
-    Arc::new(Target::new(dsn, LIMITS, Vec::new()))
+    Arc::new(Target::new(dsn, LIMITS, Arc::default()))
 }
 
 fn exporter(addresses: &[std::net::SocketAddr]) -> Exporter {
@@ -63,7 +70,7 @@ fn has(samples: &[String], sample: &str) -> bool {
     samples.iter().any(|line| line == sample)
 }
 
-const FACTS: &str = "in_recovery | version_num | version\nf | 150018 | PostgreSQL 15.18";
+const FACTS: &str = "in_recovery | version_num | version | database | extensions\nf | 150018 | PostgreSQL 15.18 | db | -";
 
 fn healthy(sql: &str) -> Reply {
     match sql {
@@ -248,6 +255,48 @@ async fn several_servers_tell_their_versions_and_the_first_one_everything() {
     let (down, samples) = scrape(&both).await;
     assert!(!down && has(&samples, "pg_up 1"), "one of them is up");
     assert!(has(&samples, "pg_exporter_last_scrape_error 1"));
+}
+
+#[tokio::test]
+async fn every_database_is_asked_within_the_bound_and_one_that_is_gone_costs_itself() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("datallowconn") => Reply::Table("datname\ndb\none\ntwo\nx1\ngone\nsix"),
+        sql if sql.contains("pg_stat_user_tables") => {
+            Reply::Table("datname | relname | schemaname | seq_scan\ndb | t | s | 1")
+        }
+        sql => healthy(sql),
+    }))
+    .await;
+    let reading = Reading {
+        databases: Selection { discover: true, include: Vec::new(), exclude: Glob::list("x*") },
+        ..Reading::default()
+    };
+    let text = format!("postgres://u:hunter2@{}/db?sslmode=disable", server.address);
+    let dsn = Dsn::parse(&text, &|_| None).unwrap();
+    let target = Arc::new(Target::new(dsn, LIMITS, Arc::new(reading)));
+    let mut choice = CollectorChoice::defaults(TABLE);
+    for spec in TABLE {
+        choice.set(spec.name, matches!(spec.name, "locks" | "stat_user_tables"));
+    }
+    let options = Options { collection_timeout: Duration::from_mins(1), ..Options::default() };
+    let exporter = Exporter::new(vec![target], &choice, options, None);
+    for _ in 0..2 {
+        let (down, samples) = scrape(&exporter).await;
+        assert!(!down);
+        for sample in [
+            "pg_scrape_collector_success{collector=\"stat_user_tables\"} 1",
+            "pg_scrape_database_success{datname=\"db\"} 1",
+            "pg_scrape_database_success{datname=\"six\"} 1",
+            "pg_scrape_database_success{datname=\"gone\"} 0",
+        ] {
+            assert!(has(&samples, sample), "{sample}: {samples:#?}");
+        }
+        assert!(!samples.iter().any(|line| line.contains("x1")), "{samples:#?}");
+    }
+    for (database, queries) in [("one", 2), ("two", 2), ("six", 2), ("x1", 0), (REFUSED, 0)] {
+        assert_eq!(server.count(&format!("{database}: SET")), queries, "{database}");
+    }
+    assert!(server.connections().1 <= LIMITS.connections_max);
 }
 
 #[tokio::test]

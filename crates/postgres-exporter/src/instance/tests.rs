@@ -6,13 +6,19 @@ use crate::row::{RowError, fixture::table};
 #[test]
 fn facts_are_read() {
     let rows = table(
-        "in_recovery | version_num | version
-         t | 170012 | PostgreSQL 17.12",
+        "in_recovery | version_num | version | database | extensions
+         t | 170012 | PostgreSQL 17.12 | app | vector=\"my schema\"",
     );
     let facts = Facts::read(&rows).unwrap();
     assert_eq!(
         facts,
-        Facts { version: 170_012, version_text: "PostgreSQL 17.12".to_owned(), in_recovery: true }
+        Facts {
+            version: 170_012,
+            version_text: "PostgreSQL 17.12".to_owned(),
+            in_recovery: true,
+            database: "app".to_owned(),
+            extensions: [("vector".to_owned(), "\"my schema\"".to_owned())].into(),
+        }
     );
     assert_eq!(facts.major(), 17);
 }

@@ -47,8 +47,8 @@ fn a_row_has_as_many_values_as_there_are_columns() {
 #[test]
 fn rows_can_be_left_out() {
     let rows = table("datname | n\na | 1\nb | 2\n- | 3");
-    let excluded = ["a".to_owned(), "x".to_owned()];
-    assert_eq!(rows.without("datname", &excluded), Ok(table("datname | n\nb | 2\n- | 3")));
+    let rest = rows.without("datname", |name| matches!(name, "a" | "x"));
+    assert_eq!(rest, Ok(table("datname | n\nb | 2\n- | 3")));
 }
 
 proptest! {

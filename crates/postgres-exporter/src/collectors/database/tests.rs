@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::{super::tests::check, write};
+use crate::databases::{Glob, Selection};
 
 const ANSWER: &str = "
     datname   | connection_limit | size_bytes
@@ -14,7 +15,7 @@ const ANSWER: &str = "
 fn a_database_that_we_may_not_measure_has_no_size() {
     check(
         ANSWER,
-        |rows, out| write(rows, &[], out),
+        |rows, out| write(rows, &Selection::default(), out),
         &expect![[r#"
             # HELP pg_database_connection_limit Connection limit set for the database
             # TYPE pg_database_connection_limit gauge
@@ -31,7 +32,7 @@ fn a_database_that_we_may_not_measure_has_no_size() {
 
 #[test]
 fn databases_can_be_left_out() {
-    let excluded = ["rdsadmin".to_owned(), "template0".to_owned()];
+    let excluded = Selection { exclude: Glob::list("rdsadmin,template?"), ..Selection::default() };
     check(
         ANSWER,
         |rows, out| write(rows, &excluded, out),

@@ -11,6 +11,7 @@ fn the_version_is_a_series() {
         version: 150_018,
         version_text: "PostgreSQL 15.18 on x86_64-pc-linux-gnu".to_owned(),
         in_recovery: false,
+        ..Facts::default()
     };
     let constant = [("cluster".to_owned(), "c1".to_owned())];
     check(

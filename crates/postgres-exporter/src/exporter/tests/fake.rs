@@ -15,6 +15,9 @@ use tokio::{
 
 use crate::row::{Rows, fixture::table};
 
+/// A database which nobody can log in to.
+pub(super) const REFUSED: &str = "gone";
+
 /// What the server does with a query.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {
@@ -108,7 +111,14 @@ async fn serve(
         Manner::Answering(answer) => answer,
     };
     let length = stream.read_u32().await?;
-    stream.read_exact(&mut vec![0; length as usize - 4]).await?;
+    let mut startup = vec![0; length as usize - 4];
+    stream.read_exact(&mut startup).await?;
+    let startup = String::from_utf8_lossy(&startup).into_owned();
+    let database =
+        startup.split('\0').skip_while(|word| *word != "database").nth(1).unwrap_or_default();
+    if database == REFUSED {
+        return stream.write_all(&error("3D000")).await;
+    }
     stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await?;
     loop {
         let kind = stream.read_u8().await?;
@@ -118,7 +128,7 @@ async fn serve(
             return Ok(());
         }
         let sql = String::from_utf8_lossy(&body).into_owned();
-        log.lock().unwrap().push(sql.clone());
+        log.lock().unwrap().push(format!("{database}: {sql}"));
         let bytes = match answer(&sql) {
             Reply::Table(text) => rows(&table(text)),
             Reply::Error(code) => error(code),
