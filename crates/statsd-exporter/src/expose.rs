@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderValue, Method, StatusCode},
+    http::{Method, StatusCode},
     response::Response,
     routing::{any, get},
 };
@@ -92,14 +92,8 @@ async fn reload(State(reloader): State<Arc<Reloader>>, method: Method) -> Respon
         return text(StatusCode::OK, "");
     }
     match reloader.reload() {
-        Ok(outcome) => {
-            let mut answer = text(StatusCode::OK, "Requesting reload");
-            // The body is what `statsd_exporter` answers; scripts compare it.
-            if let Ok(outcome) = HeaderValue::try_from(outcome) {
-                answer.headers_mut().insert("x-reload-outcome", outcome);
-            }
-            answer
-        }
+        // The first line is what `statsd_exporter` answers, whatever the outcome.
+        Ok(outcome) => text(StatusCode::OK, format!("Requesting reload\n{outcome}")),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
     }
 }

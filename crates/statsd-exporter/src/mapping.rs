@@ -1,6 +1,10 @@
 //! Rules which give a sample's name its metric name, labels and options: pure, the file's text in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use regex::Regex;
 use thiserror::Error;
@@ -144,8 +148,8 @@ pub enum Mapped<'m> {
         scale: f64,
         /// What the rule makes of the sample's kind.
         convert: Convert,
-        /// Whether a rule was found.
-        by_rule: bool,
+        /// The place of its rule in the file, from zero, if there is one.
+        rule: Option<usize>,
         /// How the series is kept.
         settings: &'m Settings,
     },
@@ -227,32 +231,53 @@ impl Mapping {
         let found = self.find(name, kind, &labels);
         labels.retain(|key| !self.drop_labels.iter().any(|glob| glob::text_fits(glob, key)));
         match found {
-            Some((rule, _)) if rule.drop => Mapped::Drop,
-            Some((rule, caught)) => rule.apply(&caught, labels),
+            Some((index, _)) if self.rules[index].drop => Mapped::Drop,
+            Some((index, caught)) => self.rules[index].apply(index, &caught, labels),
             None => {
                 let mut metric = String::with_capacity(name.len() + 1);
                 escape(name, &mut metric);
                 let settings = &self.unmapped;
                 let convert = Convert::Nothing;
-                Mapped::Series {
-                    name: metric,
-                    labels,
-                    scale: 1.0,
-                    convert,
-                    by_rule: false,
-                    settings,
-                }
+                Mapped::Series { name: metric, labels, scale: 1.0, convert, rule: None, settings }
             }
         }
     }
 
+    /// How series are kept which follow the rule at this place, or none.
+    pub fn settings(&self, rule: Option<usize>) -> &Settings {
+        rule.and_then(|index| self.rules.get(index)).map_or(&self.unmapped, |rule| &rule.settings)
+    }
+
+    /// For each rule of an `older` mapping the place of the one here which takes the same samples:
+    /// of the same match, types and tags. Of several alike the first goes to the first.
+    pub fn successors(&self, older: &Self) -> Vec<Option<usize>> {
+        let mut ours: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
+        for (index, rule) in self.rules.iter().enumerate() {
+            if !rule.drop {
+                ours.entry(self.takes(index, rule)).or_default().push_back(index);
+            }
+        }
+        let rules = older.rules.iter().enumerate();
+        rules.map(|(index, rule)| ours.get_mut(&older.takes(index, rule))?.pop_front()).collect()
+    }
+
+    /// What decides which samples a rule takes.
+    fn takes<'r>(
+        &self,
+        index: usize,
+        rule: &'r Rule,
+    ) -> (&'r str, bool, [bool; Kind::ALL.len()], &'r [(String, String)]) {
+        let is_regex = self.regexes.binary_search_by_key(&index, |(regex, _)| *regex).is_ok();
+        (&rule.pattern, is_regex, Kind::ALL.map(|kind| rule.kinds.contains(&kind)), &rule.tags)
+    }
+
     /// The series which are there from the start.
     pub fn initial(&self) -> impl Iterator<Item = Initial<'_>> {
-        self.rules.iter().filter_map(|rule| {
+        self.rules.iter().enumerate().filter_map(|(index, rule)| {
             let value = rule.initialize?;
             let caught = Caught::Glob(Vec::new());
             let Mapped::Series { name, labels, settings, .. } =
-                rule.apply(&caught, Labels::default())
+                rule.apply(index, &caught, Labels::default())
             else {
                 return None;
             };
@@ -262,17 +287,18 @@ impl Mapping {
         })
     }
 
-    fn find<'a>(&self, name: &'a str, kind: Kind, labels: &Labels) -> Option<(&Rule, Caught<'a>)> {
+    fn find<'a>(&self, name: &'a str, kind: Kind, labels: &Labels) -> Option<(usize, Caught<'a>)> {
         if let Some(index) = self.globs.find(name, kind, &|rule| self.rules[rule].tags_fit(labels))
         {
-            let rule = &self.rules[index];
-            return Some((rule, Caught::Glob(glob::stars(&rule.pattern, name))));
+            return Some((index, Caught::Glob(glob::stars(&self.rules[index].pattern, name))));
         }
         self.regexes
             .iter()
-            .map(|(index, regex)| (&self.rules[*index], regex))
-            .filter(|(rule, _)| rule.kinds.contains(&kind) && rule.tags_fit(labels))
-            .find_map(|(rule, regex)| Some((rule, Caught::Regex(regex.captures(name)?))))
+            .filter(|(index, _)| {
+                let rule = &self.rules[*index];
+                rule.kinds.contains(&kind) && rule.tags_fit(labels)
+            })
+            .find_map(|(index, regex)| Some((*index, Caught::Regex(regex.captures(name)?))))
     }
 }
 
@@ -284,8 +310,7 @@ fn tag_fits((key, glob): &(String, String), labels: &Labels) -> bool {
 impl Mapping {
     /// The index of the rule which takes a sample.
     fn winner(&self, name: &str, kind: Kind, labels: &Labels) -> Option<usize> {
-        let (rule, _) = self.find(name, kind, labels)?;
-        self.rules.iter().position(|other| std::ptr::eq(other, rule))
+        self.find(name, kind, labels).map(|(index, _)| index)
     }
 }
 
@@ -294,7 +319,7 @@ impl Rule {
         self.tags.iter().all(|tag| tag_fits(tag, labels))
     }
 
-    fn apply(&self, caught: &Caught<'_>, mut labels: Labels) -> Mapped<'_> {
+    fn apply(&self, index: usize, caught: &Caught<'_>, mut labels: Labels) -> Mapped<'_> {
         for (old, new) in &self.rename_labels {
             if let Some(value) = labels.take(old) {
                 labels.set(new.clone(), value);
@@ -309,7 +334,7 @@ impl Rule {
             }
         }
         let Self { scale, convert, ref settings, .. } = *self;
-        Mapped::Series { name, labels, scale, convert, by_rule: true, settings }
+        Mapped::Series { name, labels, scale, convert, rule: Some(index), settings }
     }
 }
 

@@ -1,9 +1,12 @@
 //! From bytes to series: what all ingest threads share, and what each does with a line. No sockets
 //! and no clock in here, so tests feed it by hand.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use crate::{
@@ -12,7 +15,10 @@ use crate::{
     line::{self, Dialect, Identity, Kind, Labels, Notice, Sample, Update},
     mapping::{Convert, Mapped, Mapping, Observer, Settings},
     relay::Relay,
-    series::{Aliases, Draft, Flags, Refusal, Route, Series, Shape, Store, Target, Tick, Way},
+    series::{
+        Aliases, Draft, Flags, Kept, Next, Origin, Refusal, Route, Rule, Series, Shape, Store,
+        Target, Tick, Way,
+    },
     telemetry::Telemetry,
 };
 
@@ -55,12 +61,14 @@ pub struct Limits {
 pub struct Mappings {
     current: RwLock<Arc<Mapping>>,
     generation: AtomicU64,
+    /// Held while rules are replaced, and series follow them.
+    changing: Mutex<()>,
 }
 
 impl Mappings {
     /// The first rules.
     pub fn new(mapping: Mapping) -> Self {
-        Self { current: RwLock::new(Arc::new(mapping)), generation: AtomicU64::new(0) }
+        Self { current: RwLock::new(Arc::new(mapping)), ..Self::default() }
     }
 
     /// The rules of now.
@@ -68,24 +76,48 @@ impl Mappings {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, mapping: Mapping) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mapping);
+    fn replace(&self, mapping: Arc<Mapping>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = mapping;
         self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Pipeline {
-    /// Takes new rules; series which are there keep what they have.
-    pub fn replace_mapping(&self, mapping: Mapping, now: Tick) {
-        self.mappings.replace(mapping);
+    /// Takes new rules. Series which are there keep their values; where the rule they follow says
+    /// another time to live, or other buckets, they have them at once.
+    pub fn replace_mapping(&self, mapping: Mapping, now: Tick) -> Kept {
+        self.follow(&Arc::new(mapping), now)
+    }
+
+    fn follow(&self, mapping: &Arc<Mapping>, now: Tick) -> Kept {
+        let _changing = self.mappings.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, older) = (generation(&self.mappings), self.mappings.current());
+        let successors = mapping.successors(&older);
+        self.mappings.replace(Arc::clone(mapping));
+        let next = |rule, kind: Kind| {
+            let rule = match rule {
+                Rule::None => None,
+                Rule::At(index) => Some(successors.get(index).copied().flatten()?),
+                Rule::Gone => return None,
+            };
+            let settings = mapping.settings(rule);
+            Some(Next {
+                rule: rule.map_or(Rule::None, Rule::At),
+                shape: shape(kind, settings, self.dialect),
+                ttl_ms: millis(settings.ttls[kind as usize]),
+            })
+        };
+        let kept = self.store.follow(from, generation(&self.mappings), next, now);
         self.start_mapping(now);
+        kept
     }
 
     /// Drops the series of all names which `chosen` chooses, and says how many there were.
     pub fn clear(&self, chosen: impl Fn(&str) -> bool, now: Tick) -> u64 {
         let cleared = self.store.clear(chosen);
-        // Names which were in conflict may not be any more: every thread looks again.
-        self.mappings.generation.fetch_add(1, Ordering::Release);
+        // Names which were in conflict may not be any more: every thread looks again, by the same
+        // rules.
+        self.follow(&self.mappings.current(), now);
         self.start_mapping(now);
         cleared
     }
@@ -107,8 +139,12 @@ impl Pipeline {
                 help: &initial.settings.help,
                 labels: initial.labels.as_slice(),
                 // What is to be there from the start is to be there always.
-                ttl: std::time::Duration::ZERO,
-                generation: generation(&self.mappings),
+                ttl: Duration::ZERO,
+                origin: Origin {
+                    generation: generation(&self.mappings),
+                    rule: Rule::Gone,
+                    provisional: false,
+                },
                 first,
             };
             let mut counts = Counts::default();
@@ -414,6 +450,10 @@ fn checked(update: Update, weight: u64, counts: &mut Counts) -> Option<Update> {
     None
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The number of the rules of now.
 fn generation(mappings: &Mappings) -> u32 {
     low_bits(mappings.generation.load(Ordering::Acquire))
@@ -438,6 +478,7 @@ struct Wanted<'m> {
     shape: Shape,
     settings: &'m Settings,
     kind: Kind,
+    rule: Rule,
 }
 
 impl Wanted<'_> {
@@ -448,7 +489,11 @@ impl Wanted<'_> {
             help: &self.settings.help,
             labels: self.labels.as_slice(),
             ttl: self.settings.ttls[self.kind as usize],
-            generation: low_bits(generation),
+            origin: Origin {
+                generation: low_bits(generation),
+                rule: self.rule,
+                provisional: false,
+            },
             first: Some(first),
         }
     }
@@ -466,7 +511,7 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
         tagged,
         by_rule: true,
     };
-    let Mapped::Series { name, mut labels, scale, convert, by_rule, settings } =
+    let Mapped::Series { name, mut labels, scale, convert, rule, settings } =
         mapping.apply(&named.name, identity.kind, named.labels)
     else {
         return Plan { route, wanted: None };
@@ -486,10 +531,11 @@ fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> 
     route.tag_errors += u64::from(taken);
     route.scale = scale;
     route.convert = if kind == Kind::Set { Convert::Nothing } else { convert };
-    route.by_rule = by_rule;
+    route.by_rule = rule.is_some();
+    let rule = rule.map_or(Rule::None, Rule::At);
     // A conflict until there is a series.
     route.target = Target::Conflict(Arc::from(""));
-    Plan { route, wanted: Some(Wanted { name, labels, shape, settings, kind }) }
+    Plan { route, wanted: Some(Wanted { name, labels, shape, settings, kind, rule }) }
 }
 
 fn shape(kind: Kind, settings: &Settings, dialect: Dialect) -> Shape {

@@ -13,6 +13,7 @@ use crate::{
     ingest::Clock,
     mapping::{Mapping, UnknownKeys},
     pipeline::Pipeline,
+    series::Kept,
 };
 
 /// A mapping file is written by people.
@@ -64,8 +65,7 @@ impl Reloader {
         self.pipeline.clear(chosen, self.clock.tick())
     }
 
-    /// Takes new rules and says what came of it. Series which are there keep their values; with its
-    /// next sample each takes time to live and buckets of its new rule, where they are others.
+    /// Takes new rules and says what came of it, a line each.
     ///
     /// # Errors
     ///
@@ -73,16 +73,25 @@ impl Reloader {
     pub(crate) fn reload(&self) -> anyhow::Result<String> {
         let Some(path) = &self.path else {
             warn!("asked to reload the mapping, but there is no mapping file");
-            return Ok("there is no mapping file".to_owned());
+            return Ok("there is no mapping file\n".to_owned());
         };
         let loaded = load(Some(path), self.unknown_keys);
         self.pipeline.telemetry.reloaded(loaded.is_ok());
         match loaded {
             Ok(mapping) => {
-                info!(file = %path.display(), rules = mapping.rules_count(), "mapping reloaded");
-                let (rules, warnings) = (mapping.rules_count(), mapping.warnings().len());
-                self.pipeline.replace_mapping(mapping, self.clock.tick());
-                Ok(format!("{rules} rules, {warnings} warnings"))
+                let rules = mapping.rules_count();
+                let warnings: String =
+                    mapping.warnings().iter().flat_map(|text| ["warning: ", text, "\n"]).collect();
+                let kept = self.pipeline.replace_mapping(mapping, self.clock.tick());
+                let Kept { series, ttl, shape } = kept;
+                info!(file = %path.display(), rules, series, ttl, shape, "mapping reloaded");
+                Ok(format!(
+                    "loaded {rules} rules\n\
+                     kept {series} series\n\
+                     {ttl} of them have another time to live\n\
+                     {shape} of them began anew with other buckets or quantiles\n\
+                     {warnings}"
+                ))
             }
             Err(error) => {
                 error!(error = format!("{error:#}"), "the mapping was not reloaded");

@@ -12,6 +12,7 @@ mod histogram;
 mod lease;
 mod memory;
 mod native;
+mod origin;
 mod set;
 mod sketch;
 mod store;
@@ -20,22 +21,22 @@ mod summary;
 pub use aliases::{Aliases, Flags, Route, Target, Way};
 pub use family::Shape;
 pub use memory::Memory;
-pub use store::{Bounds, Draft, FamilyPage, Found, Refusal, Store};
+pub use origin::{Next, Origin, Rule};
+pub use store::{Bounds, Draft, FamilyPage, Found, Kept, Refusal, Store};
 
 use histogram::Histogram;
 use lease::Lease;
 use memory::Charge;
+use origin::Changed;
 use set::Set;
 use summary::Summary;
 
-use crate::line::Update;
+use crate::line::{Kind, Update};
 
 /// Atomics of the standard library; `tests/loom.rs` puts its own in their place.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
-
-use std::sync::atomic::AtomicU32;
 
 use atomic::{AtomicU64, Ordering};
 
@@ -55,8 +56,8 @@ pub struct Series {
     cell: Cell,
     /// Idle time after which it is retired; 0 is never.
     ttl_ms: AtomicU64,
-    /// The mapping whose rule it follows.
-    generation: AtomicU32,
+    /// The rule it follows, packed.
+    origin: AtomicU64,
     lease: Lease,
 }
 
@@ -75,8 +76,8 @@ enum Cell {
 struct Terms {
     /// Idle time after which it is retired; 0 is never.
     ttl_ms: u64,
-    /// The mapping the rule is of.
-    generation: u32,
+    /// The rule.
+    origin: Origin,
 }
 
 /// What a series is worth at one moment.
@@ -118,7 +119,7 @@ impl Series {
             labels,
             cell,
             ttl_ms: AtomicU64::new(terms.ttl_ms),
-            generation: AtomicU32::new(terms.generation),
+            origin: AtomicU64::new(terms.origin.pack()),
             lease: Lease::new(now.0),
         }
     }
@@ -174,20 +175,58 @@ impl Series {
     /// Takes what a rule of a newer mapping says: another time to live at once, other buckets or
     /// quantiles by beginning anew. Rules which say the same change nothing.
     fn adopt(&self, shape: &Shape, terms: Terms, now: Tick) {
-        if self.generation.swap(terms.generation, Ordering::Relaxed) == terms.generation {
-            return;
+        let origin = Origin::unpack(self.origin.load(Ordering::Relaxed));
+        if origin.generation != terms.origin.generation || origin.provisional {
+            self.origin.store(terms.origin.pack(), Ordering::Relaxed);
+            self.keep(shape, terms.ttl_ms, now);
         }
-        self.ttl_ms.store(terms.ttl_ms, Ordering::Relaxed);
+    }
+
+    /// Takes what its rule says in a newer mapping, as `next` knows it, without waiting for a sample.
+    /// The next sample may still show that another rule takes it now.
+    fn follow(
+        &self,
+        from: u32,
+        to: u32,
+        next: impl FnOnce(Rule, Kind) -> Option<Next>,
+        now: Tick,
+    ) -> Changed {
+        let origin = Origin::unpack(self.origin.load(Ordering::Relaxed));
+        if origin.generation != from {
+            // A thread which has the newer mapping came first, or one which still has an older one.
+            return Changed::default();
+        }
+        let next = next(origin.rule, self.kind());
+        let rule = next.as_ref().map_or(Rule::Gone, |next| next.rule);
+        let followed = Origin { generation: to, rule, provisional: true };
+        self.origin.store(followed.pack(), Ordering::Relaxed);
+        next.map_or(Changed::default(), |next| self.keep(&next.shape, next.ttl_ms, now))
+    }
+
+    /// Takes another time to live and other buckets or quantiles, and says which were others.
+    fn keep(&self, shape: &Shape, ttl_ms: u64, now: Tick) -> Changed {
+        let ttl = self.ttl_ms.swap(ttl_ms, Ordering::Relaxed) != ttl_ms;
         // Idle time counts from here, so that a series which had for ever is not gone at once.
-        if terms.ttl_ms > 0 {
+        if ttl && ttl_ms > 0 {
             let _alive = self.lease.touch(now.0);
         }
-        match (&self.cell, shape) {
+        let shape = match (&self.cell, shape) {
             (Cell::Histogram(histogram), Shape::Histogram(options)) => {
-                lock(histogram).adopt(options);
+                lock(histogram).adopt(options)
             }
             (Cell::Summary(summary), Shape::Summary(options)) => lock(summary).adopt(options, now),
-            _ => {}
+            _ => false,
+        };
+        Changed { ttl, shape }
+    }
+
+    /// The kind of samples it takes.
+    const fn kind(&self) -> Kind {
+        match self.cell {
+            Cell::Counter(_) => Kind::Counter,
+            Cell::Gauge(_) => Kind::Gauge,
+            Cell::Histogram(_) | Cell::Summary(_) => Kind::Observer,
+            Cell::Set(_) => Kind::Set,
         }
     }
 

@@ -65,8 +65,7 @@ pub(super) fn mapping(file: File) -> Result<Mapping, MappingError> {
         add(&mut mapping, written, &defaults, &place, &mut warnings)
             .map_err(|reason| MappingError(format!("{place}: {reason}")))?;
     }
-    let is_glob = |index| !mapping.regexes.iter().any(|(regex, _)| *regex == index);
-    warnings.extend(unreachable::warnings(&mapping.rules, is_glob, ordered));
+    warnings.extend(unreachable::warnings(&mapping.rules, &mapping.regexes, ordered));
     mapping.warnings = warnings;
     Ok(mapping)
 }

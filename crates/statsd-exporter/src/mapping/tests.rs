@@ -195,16 +195,26 @@ mappings:
 - {match: d_*, name: m8}
 - {match: d_e_*, name: m9}
 - {match: 'a\\..*', match_type: regex, name: m10}
+- {match: '^a\\.(\\w+)$', match_type: regex, name: m11}
+- {match: 'b\\.x', match_type: regex, name: m12, match_metric_type: gauge}
+- {match: 'b\\.x', match_type: regex, name: m13}
+- {match: '.*', match_type: regex, name: m14}
+- {match: 'x', match_type: regex, name: m15}
+- {match: e.*, name: m16}
 ";
     let mapping = Mapping::parse(text).expect("a good file");
     expect![[r#"
         mapping 2 (match "a.b") can never match: mapping 1 (match "a.*") takes all that it would
         mapping 7 (match "c.*") can never match: mapping 6 (match "c.*") takes all that it would
-        mapping 9 (match "d_e_*") can never match: mapping 8 (match "d_*") takes all that it would"#]]
+        mapping 9 (match "d_e_*") can never match: mapping 8 (match "d_*") takes all that it would
+        mapping 11 (match "^a\\.(\\w+)$") can never match: mapping 1 (match "a.*") takes all that it would
+        mapping 15 (match "x") can never match: mapping 14 (match ".*") takes all that it would
+        mapping 16 (match "e.*") goes before mapping 14 (match ".*"), which stands earlier and would take the same names: globs go first"#]]
     .assert_eq(&mapping.warnings().join("\n"));
     let unordered = text.replace("true", "true, glob_disable_ordering: true");
     let mapping = Mapping::parse(&unordered).expect("a good file");
-    assert_eq!(mapping.warnings().len(), 1, "only the same pattern: {:?}", mapping.warnings());
+    let warnings = mapping.warnings();
+    assert_eq!(warnings.len(), 4, "of globs only the same pattern: {warnings:?}");
 }
 
 #[test]

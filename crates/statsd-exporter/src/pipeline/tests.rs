@@ -18,7 +18,7 @@ use crate::{
     expose,
     line::{Dialect, Valueless},
     mapping::Mapping,
-    series::{Bounds, Reading, Store, Tick},
+    series::{Bounds, Kept, Reading, Store, Tick},
     telemetry::{RESERVED_PREFIXES, Telemetry},
 };
 
@@ -91,9 +91,9 @@ impl Exporter {
         self.pipeline.store.retire_idle(self.now);
     }
 
-    fn reload(&self, mapping: &str) {
+    fn reload(&self, mapping: &str) -> Kept {
         let mapping = Mapping::parse(mapping).expect("a good mapping");
-        self.pipeline.replace_mapping(mapping, self.now);
+        self.pipeline.replace_mapping(mapping, self.now)
     }
 
     fn page(&self) -> String {
@@ -678,17 +678,52 @@ mappings:
     let send = b"h:1|h\nsame:1|h\ns:1|h\nc:1|c";
     let mut exporter = Exporter::new(&rules("10s", "1", "1m"));
     exporter.send(send);
-    exporter.reload(&rules("1s", "1, 2", "2m"));
-    assert!(exporter.series().contains("h_bucket{le=\"1\"} 1\n"), "until the next sample");
+    let kept = exporter.reload(&rules("1s", "1, 2", "2m"));
+    assert_eq!(kept, Kept { series: 4, ttl: 1, shape: 2 });
+    let series = exporter.series();
+    assert!(series.contains("h_bucket{le=\"2\"} 0\n"), "other buckets begin anew: {series}");
+    assert!(series.contains("same_count 1\n") && series.contains("s_count 1\n"), "{series}");
     exporter.send(send);
     let series = exporter.series();
-    assert!(series.contains("h_bucket{le=\"2\"} 1\n"), "other buckets begin anew: {series}");
+    assert!(series.contains("h_bucket{le=\"2\"} 1\n"), "{series}");
     assert!(series.contains("same_count 2\n") && series.contains("s_count 2\n"), "{series}");
     assert!(series.contains("\nc 2\n"), "{series}");
     exporter.wait_ms(2_000);
     let series = exporter.series();
     assert!(!series.contains("\nc 2\n"), "its new time to live: {series}");
     assert!(series.contains("same_count 2\n"), "{series}");
+    let kept = exporter.reload(&rules("1s", "1, 2", "2m"));
+    assert_eq!(kept, Kept { series: 3, ttl: 0, shape: 0 }, "the same rules change nothing");
+}
+
+/// A series nobody sends to any more is the one which a new time to live is written for.
+#[test]
+fn a_reload_reaches_series_that_are_idle() {
+    let mut exporter = Exporter::new("mappings: [{match: a.*, name: a, labels: {x: $1}}]");
+    exporter.send(b"a.b:1|g\nother:1|g");
+    // Another rule before it moves its place; a second reload meets series without a sample between.
+    for ttl in ["9s", "1s"] {
+        let rules = format!(
+            "mappings: [{{match: c, name: c}}, {{match: a.*, name: a, labels: {{x: $1}}, ttl: {ttl}}}]"
+        );
+        assert_eq!(exporter.reload(&rules), Kept { series: 2, ttl: 1, shape: 0 }, "{ttl}");
+    }
+    exporter.wait_ms(2_000);
+    let series = exporter.series();
+    assert!(!series.contains("\na{") && series.contains("\nother 1\n"), "{series}");
+}
+
+#[test]
+fn a_series_whose_rule_is_gone_stays_as_it_is() {
+    let mut exporter = Exporter::new("mappings: [{match: a, name: a, ttl: 1h}]");
+    exporter.send(b"a:1|g");
+    assert_eq!(exporter.reload("defaults: {ttl: 1s}"), Kept { series: 1, ttl: 0, shape: 0 });
+    exporter.reload("defaults: {ttl: 2s}");
+    exporter.wait_ms(60_000);
+    assert!(exporter.series().contains("\na 1\n"));
+    exporter.send(b"a:1|g");
+    exporter.wait_ms(3_000);
+    assert_eq!(exporter.series(), "", "with its next sample it follows what takes its name now");
 }
 
 #[test]

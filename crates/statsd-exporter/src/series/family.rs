@@ -143,6 +143,17 @@ impl Family {
         page
     }
 
+    /// Lets `change` change each series.
+    pub(super) fn each(&self, mut change: impl FnMut(&Series)) {
+        let mut state = lock(&self.state);
+        let mut expires = false;
+        for series in &state.index {
+            change(series);
+            expires |= series.ttl_ms() > 0;
+        }
+        state.expires |= expires;
+    }
+
     /// Says that a series has a time to live now.
     pub(super) fn expires(&self) {
         lock(&self.state).expires = true;

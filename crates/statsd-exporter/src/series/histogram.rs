@@ -51,15 +51,16 @@ impl Histogram {
         (state, self.native.as_ref().map(|native| native.state()))
     }
 
-    /// Begins anew with other buckets, if they are others.
-    pub(super) fn adopt(&mut self, options: &Arc<HistogramOptions>) {
+    /// Begins anew with other buckets, if they are others, and says whether they are.
+    pub(super) fn adopt(&mut self, options: &Arc<HistogramOptions>) -> bool {
         if self.options == *options {
-            return;
+            return false;
         }
         let native = options.native.as_ref().map(|native| Box::new(Native::new(native)));
         (self.counts, self.native, self.sum) =
             (vec![0; options.bounds.len() + 1].into(), native, 0.0);
         self.options = Arc::clone(options);
         self.charge.set(size_of_val(&*self.counts));
+        true
     }
 }

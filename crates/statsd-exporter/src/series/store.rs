@@ -12,8 +12,11 @@ use std::{
 
 use metrics_server::{Kind as Type, LabelBlock};
 
-use super::{Memory, Series, Shape, Terms, Tick, family::Family};
-use crate::{counts::Limit, line::Update};
+use super::{Memory, Next, Origin, Rule, Series, Shape, Terms, Tick, family::Family};
+use crate::{
+    counts::Limit,
+    line::{Kind, Update},
+};
 
 /// Types in the order of the counters.
 const TYPES: [Type; 4] = [Type::Counter, Type::Gauge, Type::Histogram, Type::Summary];
@@ -73,8 +76,9 @@ pub struct Draft<'a> {
     pub labels: &'a [(String, String)],
     /// Zero is for ever.
     pub ttl: Duration,
-    /// The mapping which says so: a series of an older one adopts shape and time to live.
-    pub generation: u32,
+    /// The rule which says so: a series which follows one of an older mapping adopts shape and time
+    /// to live.
+    pub origin: Origin,
     /// What the series gets before anybody sees it, should it be new.
     pub first: Option<Update>,
 }
@@ -86,6 +90,17 @@ pub struct Found {
     pub series: Arc<Series>,
     /// Whether it was made.
     pub created: bool,
+}
+
+/// What a newer mapping left of the series.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// All of them.
+    pub series: u64,
+    /// Those with another time to live.
+    pub ttl: u64,
+    /// Those with other buckets or quantiles.
+    pub shape: u64,
 }
 
 /// Why there is no such series.
@@ -161,6 +176,27 @@ impl Store {
         let family = self.read().get(name).map(Arc::clone)?;
         let (kind, help) = (family.kind, Arc::clone(&family.help));
         Some(FamilyPage { kind, help, series: family.page() })
+    }
+
+    /// Gives each series of mapping `from` what its rule says in mapping `to`, as `next` knows it.
+    pub fn follow(
+        &self,
+        from: u32,
+        to: u32,
+        next: impl Fn(Rule, Kind) -> Option<Next>,
+        now: Tick,
+    ) -> Kept {
+        let families: Vec<Arc<Family>> = self.read().values().map(Arc::clone).collect();
+        let mut kept = Kept::default();
+        for family in families {
+            family.each(|series| {
+                let changed = series.follow(from, to, &next, now);
+                kept.series += 1;
+                kept.ttl += u64::from(changed.ttl);
+                kept.shape += u64::from(changed.shape);
+            });
+        }
+        kept
     }
 
     /// Takes out every series which was idle for longer than its time to live.
@@ -258,7 +294,7 @@ impl Store {
             return Err(Refusal::Conflict);
         }
         let ttl_ms = u64::try_from(draft.ttl.as_millis()).unwrap_or(u64::MAX);
-        let terms = Terms { ttl_ms, generation: draft.generation };
+        let terms = Terms { ttl_ms, origin: draft.origin };
         let make = |labels, others| {
             if others >= self.bounds.series_per_name_max {
                 return Err(Limit::SeriesPerName);

@@ -115,14 +115,17 @@ impl Summary {
         self.charge.set(bytes);
     }
 
-    /// Begins its window anew with other quantiles or another age, if they are others.
-    pub(super) fn adopt(&mut self, options: &Arc<SummaryOptions>, now: Tick) {
-        if self.options != *options {
+    /// Begins its window anew with other quantiles or another age, if they are others, and says
+    /// whether they are.
+    pub(super) fn adopt(&mut self, options: &Arc<SummaryOptions>, now: Tick) -> bool {
+        let others = self.options != *options;
+        if others {
             self.options = Arc::clone(options);
             (self.started, self.step) = (now, 0);
             self.window = Window::Exact(VecDeque::new());
             self.settle();
         }
+        others
     }
 
     /// Quantiles of the window; sum and count of all time.

@@ -8,8 +8,10 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Bounds, Draft, Reading, Refusal, Shape, Store, Tick};
+use super::{Bounds, Draft, Origin, Reading, Refusal, Rule, Shape, Store, Tick};
 use crate::{counts::Limit, line::Update, mapping::HistogramOptions};
+
+const ORIGIN: Origin = Origin { generation: 0, rule: Rule::None, provisional: false };
 
 fn store(series_max: u64) -> Store {
     let bounds = Bounds { series_max, series_per_name_max: series_max, memory_bytes_max: 1 << 30 };
@@ -29,7 +31,7 @@ fn add(store: &Store, name: &str, text: &str, shape: &Shape, now: u64) -> Result
         help: &Arc::from("help"),
         labels: &labels,
         ttl: Duration::from_millis(10),
-        generation: 0,
+        origin: ORIGIN,
         first: Some(Update::Add(1.0)),
     };
     let found = store.find_or_create(&draft, Tick(now))?;
@@ -108,7 +110,7 @@ fn no_update_is_lost_to_retirement() {
         help: &Arc::from("help"),
         labels: &[],
         ttl: Duration::from_millis(1),
-        generation: 0,
+        origin: ORIGIN,
         first: Some(Update::Add(1.0)),
     };
     let mut all = Vec::new();
