@@ -74,7 +74,9 @@ fuzz_target!(|input: &[u8]| {
         pipeline.store.retire_idle(now);
         match datagram.first() {
             Some(0x01) => drop(pipeline.clear(|name| name.len() % 2 == 0, now)),
-            Some(0x02) => pipeline.replace_mapping(Mapping::parse(text).unwrap_or_default(), now),
+            Some(0x02) => {
+                pipeline.replace_mapping(Mapping::parse(text).unwrap_or_default(), now);
+            }
             _ => {}
         }
         worker.begin(now);

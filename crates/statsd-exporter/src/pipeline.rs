@@ -16,7 +16,7 @@ use crate::{
     mapping::{Convert, Mapped, Mapping, Observer, Settings},
     relay::Relay,
     series::{
-        Aliases, Draft, Flags, Kept, Next, Origin, Refusal, Route, Rule, Series, Shape, Store,
+        Aliases, Draft, Flags, Kept, Key, Next, Origin, Refusal, Route, Rule, Series, Shape, Store,
         Target, Tick, Way,
     },
     telemetry::Telemetry,
@@ -248,8 +248,8 @@ impl Worker {
             }
         }
         if let Some(sample) = line::quick(line, self.pipeline.dialect) {
-            let hash = self.aliases.hash(&sample.identity);
-            if self.apply_known(hash, &sample, true, now) {
+            let key = self.aliases.key(&sample.identity);
+            if self.apply_known(key, &sample, true, now) {
                 self.counts.samples += 1;
                 return;
             }
@@ -281,30 +281,30 @@ impl Worker {
     }
 
     fn apply(&mut self, sample: &Sample<'_>, line: &[u8], now: Tick) {
-        let hash = self.aliases.hash(&sample.identity);
-        if !self.apply_known(hash, sample, false, now) {
+        let key = self.aliases.key(&sample.identity);
+        if !self.apply_known(key, sample, false, now) {
             self.counts.alias_gets += 1;
-            self.apply_unknown(hash, sample, line, now);
+            self.apply_unknown(key, sample, line, now);
         }
     }
 
     /// Applies a sample whose identity is known, or says that it is not. A `whole` line has no other
     /// sample, and nobody else counts the bad tags before its colon.
-    fn apply_known(&mut self, hash: u32, sample: &Sample<'_>, whole: bool, now: Tick) -> bool {
-        let Some((way, flags)) = self.aliases.find(hash, &sample.identity) else { return false };
+    fn apply_known(&mut self, key: Key, sample: &Sample<'_>, whole: bool, now: Tick) -> bool {
+        let Some(way) = self.aliases.find(key) else { return false };
         self.counts.alias_gets += 1;
         self.counts.alias_hits += 1;
         match way {
-            Way::Straight(series) => {
+            Way::Straight(series, flags) => {
                 let weight = sample.update.weight();
-                self.counts.way(flags, weight);
+                self.counts.way(*flags, weight);
                 let Some(update) = checked(sample.update, weight, &mut self.counts) else {
                     return true;
                 };
                 if series.apply(update, now) {
                     self.counts.events[sample.identity.kind as usize] += weight;
                 } else {
-                    self.apply_retired(hash, sample, update, now);
+                    self.apply_retired(key, sample, update, now);
                 }
             }
             Way::Other(route) => {
@@ -316,7 +316,7 @@ impl Worker {
                     Target::Series(series) if series.apply(update, now) => {
                         self.counts.events[sample.identity.kind as usize] += update.weight();
                     }
-                    Target::Series(_) => self.apply_retired(hash, sample, update, now),
+                    Target::Series(_) => self.apply_retired(key, sample, update, now),
                     Target::Conflict(name) => {
                         let telemetry = &self.pipeline.telemetry;
                         telemetry.conflict(sample.identity.kind, name, update.weight());
@@ -330,13 +330,13 @@ impl Worker {
 
     /// The first sample of an identity: read, map, escape, sort, then find or make its series.
     #[cold]
-    fn apply_unknown(&mut self, hash: u32, sample: &Sample<'_>, line: &[u8], now: Tick) {
+    fn apply_unknown(&mut self, key: Key, sample: &Sample<'_>, line: &[u8], now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let mut route = plan.route;
         let Some(wanted) = plan.wanted else {
             account(&route, sample, &mut self.counts);
-            self.aliases.insert(hash, &sample.identity, route);
+            self.aliases.insert(key, route);
             return;
         };
         if !route.by_rule
@@ -370,12 +370,12 @@ impl Worker {
                 return;
             }
         }
-        self.aliases.insert(hash, &sample.identity, route);
+        self.aliases.insert(key, route);
     }
 
     /// The series of an alias is gone, and `update` with it.
     #[cold]
-    fn apply_retired(&mut self, hash: u32, sample: &Sample<'_>, update: Update, now: Tick) {
+    fn apply_retired(&mut self, key: Key, sample: &Sample<'_>, update: Update, now: Tick) {
         let mapping = Arc::clone(&self.mapping);
         let plan = plan(&mapping, &sample.identity, self.pipeline.dialect);
         let Some(wanted) = plan.wanted else { return };
@@ -383,7 +383,7 @@ impl Worker {
             Ok(series) => {
                 self.counts.events[sample.identity.kind as usize] += update.weight();
                 let route = Route { target: Target::Series(series), ..plan.route };
-                self.aliases.insert(hash, &sample.identity, route);
+                self.aliases.insert(key, route);
             }
             Err(Refusal::Conflict) => {
                 let name: Arc<str> = Arc::from(wanted.name.as_str());

@@ -18,7 +18,7 @@ mod sketch;
 mod store;
 mod summary;
 
-pub use aliases::{Aliases, Flags, Route, Target, Way};
+pub use aliases::{Aliases, Flags, Key, Route, Target, Way};
 pub use family::Shape;
 pub use memory::Memory;
 pub use origin::{Next, Origin, Rule};

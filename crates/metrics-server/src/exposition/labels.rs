@@ -22,7 +22,9 @@ impl LabelBlock {
         if !valid {
             return None;
         }
-        let mut text = String::new();
+        // Exact where nothing is escaped, so that the box is not moved.
+        let bytes = sorted.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+        let mut text = String::with_capacity(bytes.saturating_sub(1));
         for (name, value) in sorted {
             if !text.is_empty() {
                 text.push(',');

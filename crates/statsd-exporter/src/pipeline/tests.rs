@@ -506,7 +506,7 @@ fn room_comes_back_when_series_expire() {
 
 #[test]
 fn a_small_alias_table_forgets_but_loses_nothing() {
-    let limits = Limits { alias_bytes_max: 300, ..LIMITS };
+    let limits = Limits { alias_bytes_max: 200, ..LIMITS };
     let mut exporter = Exporter::with("", Dialect::default(), limits, 1_000);
     for _ in 0..3 {
         exporter.send(b"a:1|c\nb:1|c\nc:1|c\nd:1|c");

@@ -1,21 +1,24 @@
 //! What the bytes on the wire led to, so that mapping, escaping and sorting happen once for each
 //! series and not once for each sample. One table a thread, no lock.
+//!
+//! The bytes themselves are not kept, they would be most of the memory of a series: 128 bits of a
+//! keyed hash (`SipHash` 1-3, the key random for each table) stand for them. Among a million
+//! identities two have the same with a probability of 2^-89, and nobody who does not know the key can
+//! look for such a pair.
 
-use std::{hash::BuildHasher as _, hash::Hasher as _, sync::Arc};
-
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-
-use super::Series;
-use crate::{
-    line::{Identity, Kind},
-    mapping::Convert,
+use std::{
+    hash::{BuildHasher as _, Hasher as _},
+    sync::Arc,
 };
 
-/// What an alias costs beside its bytes, roughly: its place in a table with room to grow.
+use hashbrown::HashTable;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use super::Series;
+use crate::{line::Identity, mapping::Convert};
+
+/// What an alias costs, roughly: its place in a table with room to grow.
 const ALIAS_BYTES: usize = 64;
-/// Keys are kept in blocks of this size, so that a place in a block fits 16 bits.
-const BLOCK_BYTES: usize = 1 << 16;
 
 /// Where samples of one identity go, and what to count on the way.
 #[derive(Clone, Debug)]
@@ -52,24 +55,25 @@ pub enum Target {
 /// The routes which one thread knows.
 #[derive(Debug)]
 pub struct Aliases {
-    hasher: RandomState,
+    hasher: SipHasher13,
     table: HashTable<Alias>,
-    keys: Keys,
     bytes: usize,
     bytes_max: usize,
 }
 
-/// One route, in 32 bytes: most of the memory of a known identity is its key.
+/// Stands for an identity.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Key {
+    /// Also where the table looks.
+    h1: u64,
+    h2: u64,
+}
+
+/// One route, in 32 bytes.
 #[derive(Debug)]
 struct Alias {
+    key: Key,
     way: Way,
-    /// Where the key begins: the section, then the fields.
-    key_at: u32,
-    hash: u32,
-    section_bytes: u16,
-    fields_bytes: u16,
-    kind: Kind,
-    flags: Flags,
 }
 
 /// What is counted on the way to a series.
@@ -85,7 +89,7 @@ pub struct Flags {
 #[derive(Debug)]
 pub enum Way {
     /// Straight to a series: values as they are, no bad tags.
-    Straight(Arc<Series>),
+    Straight(Arc<Series>, Flags),
     /// Anywhere else.
     Other(Box<Route>),
 }
@@ -97,91 +101,89 @@ impl From<Route> for Way {
             && route.section_errors == 0
             && route.tag_errors == 0;
         match route {
-            Route { target: Target::Series(series), .. } if plain => Self::Straight(series),
+            Route { target: Target::Series(series), tagged, by_rule, .. } if plain => {
+                Self::Straight(series, Flags { tagged, by_rule })
+            }
             other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
+impl Way {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Straight(..) => ALIAS_BYTES,
+            Self::Other(_) => ALIAS_BYTES + size_of::<Route>(),
+        }
+    }
+
+    fn is_retired(&self) -> bool {
+        match self {
+            Self::Straight(series, _) => series.is_retired(),
+            Self::Other(route) => {
+                matches!(&route.target, Target::Series(series) if series.is_retired())
+            }
         }
     }
 }
 
 impl Aliases {
     /// An empty table which forgets everything rather than take more than about `bytes_max`.
+    #[expect(clippy::disallowed_types, reason = "for the system's random bits, not for a table")]
     pub fn new(bytes_max: usize) -> Self {
-        Self {
-            hasher: RandomState::default(),
-            table: HashTable::new(),
-            keys: Keys::default(),
-            bytes: 0,
-            bytes_max,
-        }
+        let random = std::hash::RandomState::new();
+        let hasher = SipHasher13::new_with_keys(random.hash_one(0), random.hash_one(1));
+        Self { hasher, table: HashTable::new(), bytes: 0, bytes_max }
     }
 
-    /// The hash by which [`find`](Self::find) and [`insert`](Self::insert) look.
-    pub fn hash(&self, identity: &Identity<'_>) -> u32 {
-        let mut state = self.hasher.build_hasher();
-        state.write(identity.section);
-        state.write(identity.fields);
-        state.write_u8(identity.kind as u8);
-        let hash = state.finish();
-        low_bits(hash ^ (hash >> 32))
+    /// What stands for an identity in [`find`](Self::find) and [`insert`](Self::insert).
+    pub fn key(&self, identity: &Identity<'_>) -> Key {
+        let mut hasher = self.hasher;
+        hasher.write(identity.section);
+        hasher.write(identity.fields);
+        // Where the one ends and the other begins, and the kind.
+        hasher.write_u64((identity.section.len() as u64) << 8 | identity.kind as u64);
+        let hash = hasher.finish128();
+        Key { h1: hash.h1, h2: hash.h2 }
     }
 
-    /// The hash finds the bucket; the bytes decide.
-    pub fn find(&self, hash: u32, identity: &Identity<'_>) -> Option<(&Way, Flags)> {
-        let found = self.table.find(spread(hash), |alias| self.keys.is(alias, hash, identity));
-        found.map(|alias| (&alias.way, alias.flags))
+    /// The way of an identity, if it is known.
+    pub fn find(&self, key: Key) -> Option<&Way> {
+        self.table.find(key.h1, |alias| alias.key == key).map(|alias| &alias.way)
     }
 
-    /// Remembers a route, forgetting all others first where it would not fit. A key which is longer
-    /// than any datagram is not remembered.
-    pub fn insert(&mut self, hash: u32, identity: &Identity<'_>, route: Route) {
-        let flags = Flags { tagged: route.tagged, by_rule: route.by_rule };
-        let keys = &self.keys;
-        let known = self.table.find_mut(spread(hash), |alias| keys.is(alias, hash, identity));
-        if let Some(alias) = known {
-            (alias.way, alias.flags) = (route.into(), flags);
+    /// Remembers a route, forgetting all others first where it would not fit.
+    pub fn insert(&mut self, key: Key, route: Route) {
+        let way = Way::from(route);
+        let bytes = way.bytes();
+        if let Some(alias) = self.table.find_mut(key.h1, |alias| alias.key == key) {
+            self.bytes = self.bytes - alias.way.bytes() + bytes;
+            alias.way = way;
             return;
         }
-        let lengths = (u16::try_from(identity.section.len()), u16::try_from(identity.fields.len()));
-        let (Ok(section_bytes), Ok(fields_bytes)) = lengths else { return };
-        let length = identity.section.len() + identity.fields.len();
-        if length > BLOCK_BYTES {
-            return;
-        }
-        let bytes = length + ALIAS_BYTES;
         if self.bytes + bytes > self.bytes_max {
             self.clear();
         }
         self.bytes += bytes;
-        let key_at = self.keys.push(identity.section, identity.fields);
-        let kind = identity.kind;
-        let way = route.into();
-        let alias = Alias { way, key_at, hash, section_bytes, fields_bytes, kind, flags };
-        self.table.insert_unique(spread(hash), alias, |alias| spread(alias.hash));
+        self.table.insert_unique(key.h1, Alias { key, way }, |alias| alias.key.h1);
     }
 
     /// Forgets everything: the rules have changed, or there is too much.
     pub fn clear(&mut self) {
         self.table = HashTable::new();
-        self.keys = Keys::default();
         self.bytes = 0;
     }
 
     /// Forgets the ways to series which nobody sees any more.
     pub fn forget_retired(&mut self) {
-        let retired = |series: &Arc<Series>| series.is_retired();
-        self.table.retain(|alias| match &alias.way {
-            Way::Straight(series) => !retired(series),
-            Way::Other(route) => {
-                !matches!(&route.target, Target::Series(series) if retired(series))
-            }
+        let mut bytes = 0;
+        self.table.retain(|alias| {
+            let retired = alias.way.is_retired();
+            bytes += if retired { 0 } else { alias.way.bytes() };
+            !retired
         });
-        let old = std::mem::take(&mut self.keys);
-        self.bytes = 0;
-        for alias in &mut self.table {
-            let (section, fields) = old.get(alias);
-            self.bytes += section.len() + fields.len() + ALIAS_BYTES;
-            alias.key_at = self.keys.push(section, fields);
-        }
+        self.bytes = bytes;
+        self.table.shrink_to_fit(|alias| alias.key.h1);
     }
 
     /// Whether nothing is known.
@@ -195,54 +197,9 @@ impl Aliases {
     }
 }
 
-/// The bytes of all keys, one behind the other.
-#[derive(Debug, Default)]
-struct Keys {
-    blocks: Vec<Vec<u8>>,
-}
-
-impl Keys {
-    fn push(&mut self, section: &[u8], fields: &[u8]) -> u32 {
-        let length = section.len() + fields.len();
-        let fits = self.blocks.last().is_some_and(|last| last.len() + length <= BLOCK_BYTES);
-        if !fits {
-            self.blocks.push(Vec::with_capacity(BLOCK_BYTES));
-        }
-        let index = self.blocks.len() - 1;
-        let block = &mut self.blocks[index];
-        let at = index * BLOCK_BYTES + block.len();
-        block.extend_from_slice(section);
-        block.extend_from_slice(fields);
-        u32::try_from(at).expect("aliases are bounded far below 4 GiB")
-    }
-
-    fn get(&self, alias: &Alias) -> (&[u8], &[u8]) {
-        let (block, at) =
-            (alias.key_at as usize / BLOCK_BYTES, alias.key_at as usize % BLOCK_BYTES);
-        let (section, fields) = (alias.section_bytes.into(), usize::from(alias.fields_bytes));
-        self.blocks[block][at..at + section + fields].split_at(section)
-    }
-
-    fn is(&self, alias: &Alias, hash: u32, identity: &Identity<'_>) -> bool {
-        alias.hash == hash
-            && alias.kind == identity.kind
-            && self.get(alias) == (identity.section, identity.fields)
-    }
-}
-
-/// The table wants a hash of 64 bits whose upper ones are as good as its lower ones.
-const fn spread(hash: u32) -> u64 {
-    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the upper half was folded in")]
-const fn low_bits(hash: u64) -> u32 {
-    hash as u32
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Alias, Aliases, BLOCK_BYTES, Route, Target, Way};
+    use super::{Alias, Aliases, Route, Target, Way};
     use crate::{
         line::{Identity, Kind},
         mapping::Convert,
@@ -266,9 +223,9 @@ mod tests {
     }
 
     fn found(aliases: &Aliases, identity: &Identity<'_>) -> Option<u64> {
-        match aliases.find(aliases.hash(identity), identity)?.0 {
+        match aliases.find(aliases.key(identity))? {
             Way::Other(route) => Some(route.tag_errors),
-            Way::Straight(_) => None,
+            Way::Straight(..) => None,
         }
     }
 
@@ -278,7 +235,7 @@ mod tests {
         let keys = [("ab", ""), ("a", "b"), ("", "ab"), ("a", "c")];
         for (number, (section, fields)) in (0..).zip(keys) {
             let identity = identity(section.as_bytes(), fields.as_bytes());
-            aliases.insert(aliases.hash(&identity), &identity, route(number));
+            aliases.insert(aliases.key(&identity), route(number));
         }
         for (number, (section, fields)) in (0..).zip(keys) {
             let identity = identity(section.as_bytes(), fields.as_bytes());
@@ -287,25 +244,28 @@ mod tests {
             assert_eq!(found(&aliases, &gauge), None);
         }
         aliases.forget_retired();
-        assert_eq!(found(&aliases, &identity(b"a", b"b")), Some(1), "keys moved, routes stay");
+        assert_eq!(found(&aliases, &identity(b"a", b"b")), Some(1));
         assert_eq!(aliases.len(), 4);
     }
 
     #[test]
-    fn long_keys_fill_blocks_and_longer_ones_are_not_kept() {
-        let mut aliases = Aliases::new(1 << 20);
-        let long = vec![b'x'; BLOCK_BYTES / 2 + 1];
-        for first in [b'a', b'b', b'c'] {
-            let key = [&[first][..], &long].concat();
+    fn each_table_has_a_key_of_its_own() {
+        let identity = identity(b"a", b"b");
+        let (one, other) = (Aliases::new(1 << 20), Aliases::new(1 << 20));
+        assert_ne!(one.key(&identity), other.key(&identity));
+        assert_eq!(one.key(&identity), one.key(&identity));
+    }
+
+    #[test]
+    fn a_full_table_forgets_all() {
+        let mut aliases = Aliases::new(1_000);
+        for number in 0..100_u8 {
+            let key = [number];
             let identity = identity(&key, b"");
-            aliases.insert(aliases.hash(&identity), &identity, route(first.into()));
-            assert_eq!(found(&aliases, &identity), Some(first.into()));
+            aliases.insert(aliases.key(&identity), route(number.into()));
+            assert_eq!(found(&aliases, &identity), Some(number.into()));
+            assert!(aliases.len() <= 10, "{}", aliases.len());
         }
-        let longer = vec![b'x'; BLOCK_BYTES + 1];
-        let identity = identity(&longer, b"");
-        aliases.insert(aliases.hash(&identity), &identity, route(1));
-        assert_eq!(found(&aliases, &identity), None);
-        assert_eq!(aliases.len(), 3);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The series of one metric name.
 
 use std::{
-    hash::BuildHasher as _,
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
     sync::{Arc, Mutex},
 };
 
@@ -89,10 +89,10 @@ impl Family {
     }
 
     /// Finds the series of `labels` or adds what `make` makes, given their number so far.
-    pub(super) fn find_or_add(
+    pub(super) fn find_or_add<'l>(
         &self,
         labels: LabelBlock,
-        label_names: impl FnOnce() -> String,
+        label_names: impl Iterator<Item = &'l str>,
         make: impl FnOnce(LabelBlock, u64) -> Result<Series, Limit>,
     ) -> Result<Added, Limit> {
         let mut state = lock(&self.state);
@@ -108,7 +108,9 @@ impl Family {
         index.insert_unique(hash, Arc::clone(&series), |series| {
             hasher.hash_one(series.labels().as_str())
         });
-        let label_set = hasher.hash_one(label_names());
+        let mut names = hasher.build_hasher();
+        label_names.for_each(|name| name.hash(&mut names));
+        let label_set = names.finish();
         let mut label_set_is_new = false;
         if let Err(at) = label_sets.binary_search(&label_set)
             && label_sets.len() < LABEL_SETS_MAX

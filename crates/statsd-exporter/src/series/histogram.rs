@@ -32,8 +32,8 @@ impl Histogram {
         let bucket = self.options.bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] = self.counts[bucket].saturating_add(u64::from(weight));
         self.sum = (self.sum + value * f64::from(weight)).clamp(f64::MIN, f64::MAX);
-        if let Some(native) = &mut self.native {
-            native.observe(value, weight);
+        if let (Some(native), Some(options)) = (&mut self.native, &self.options.native) {
+            native.observe(value, weight, options);
             self.charge.set(size_of_val(&*self.counts) + native.bytes());
         }
     }

@@ -10,53 +10,64 @@ const ZERO_THRESHOLD: f64 = 2.938_735_877_055_719e-39;
 const SCHEMA_MIN: i32 = -4;
 
 /// The buckets of one series. Where there would be too many, the resolution is halved.
+///
+/// There is one for each histogram, so it is small: the options are its owner's, and what few
+/// series have is behind a pointer.
 #[derive(Debug)]
 pub(super) struct Native {
-    options: NativeOptions,
     /// The resolution of now; at the start that of the options.
     schema: i32,
     zero_count: u64,
     positive: Side,
-    negative: Side,
+    negative: Option<Box<Side>>,
 }
 
-/// The buckets of positive or of negative values, by index.
+/// The buckets of positive or of negative values.
 #[derive(Debug, Default)]
 struct Side {
-    indexes: Vec<i32>,
-    counts: Vec<u32>,
-    /// What counts of 32 bits could not hold, by index.
-    carried: Vec<(i32, u64)>,
+    /// Index and count, by index.
+    buckets: Vec<(i32, u32)>,
+    carried: Option<Box<Carried>>,
 }
+
+/// What counts of 32 bits could not hold, by index.
+#[derive(Debug, Default)]
+struct Carried(Vec<(i32, u64)>);
 
 impl Native {
     pub(super) fn new(options: &NativeOptions) -> Self {
-        let (positive, negative) = (Side::default(), Side::default());
-        Self { options: options.clone(), schema: options.schema, zero_count: 0, positive, negative }
+        Self { schema: options.schema, zero_count: 0, positive: Side::default(), negative: None }
     }
 
-    /// Adds `weight` observations of a finite `value`.
-    pub(super) fn observe(&mut self, value: f64, weight: u32) {
+    /// Adds `weight` observations of a finite `value`; the options are those it was made with.
+    pub(super) fn observe(&mut self, value: f64, weight: u32, options: &NativeOptions) {
         if value.abs() <= ZERO_THRESHOLD {
             self.zero_count = self.zero_count.saturating_add(weight.into());
             return;
         }
-        let coarser = self.options.schema - self.schema;
-        let index = coarse(index(value.abs(), &self.options), coarser);
-        let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
+        let coarser = options.schema - self.schema;
+        let index = coarse(index(value.abs(), options), coarser);
+        let side =
+            if value > 0.0 { &mut self.positive } else { self.negative.get_or_insert_default() };
         side.add(index, weight);
-        while self.positive.indexes.len() + self.negative.indexes.len() > self.options.buckets_max
-            && self.schema > SCHEMA_MIN
-        {
+        while self.buckets_count() > options.buckets_max && self.schema > SCHEMA_MIN {
             self.schema -= 1;
             self.positive.halve();
-            self.negative.halve();
+            if let Some(negative) = &mut self.negative {
+                negative.halve();
+            }
         }
+    }
+
+    fn buckets_count(&self) -> usize {
+        let negative = self.negative.as_ref().map_or(0, |side| side.buckets.len());
+        self.positive.buckets.len() + negative
     }
 
     pub(super) fn state(&self) -> NativeBuckets {
         let (positive_spans, positive_deltas) = NativeBuckets::pack(self.positive.counts());
-        let (negative_spans, negative_deltas) = NativeBuckets::pack(self.negative.counts());
+        let negative = self.negative.iter().flat_map(|side| side.counts());
+        let (negative_spans, negative_deltas) = NativeBuckets::pack(negative);
         NativeBuckets {
             schema: self.schema,
             zero_threshold: ZERO_THRESHOLD,
@@ -69,20 +80,24 @@ impl Native {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.positive.bytes() + self.negative.bytes()
+        let negative = |side: &Side| size_of::<Side>() + side.bytes();
+        size_of::<Self>() + self.positive.bytes() + self.negative.as_deref().map_or(0, negative)
     }
 }
 
 impl Side {
     fn add(&mut self, index: i32, weight: u32) {
-        match self.indexes.binary_search(&index) {
+        match self.buckets.binary_search_by_key(&index, |(index, _)| *index) {
             Err(at) => {
-                self.indexes.insert(at, index);
-                self.counts.insert(at, weight);
+                if self.buckets.len() == self.buckets.capacity() {
+                    // Most series have few; doubling would leave half of the rest unused.
+                    self.buckets.reserve_exact(self.buckets.len().clamp(2, 16));
+                }
+                self.buckets.insert(at, (index, weight));
             }
             Ok(at) => {
-                let count = self.counts[at];
-                self.counts[at] = count.checked_add(weight).unwrap_or_else(|| {
+                let count = self.buckets[at].1;
+                self.buckets[at].1 = count.checked_add(weight).unwrap_or_else(|| {
                     self.carry(index, count.into());
                     weight
                 });
@@ -91,33 +106,36 @@ impl Side {
     }
 
     fn carry(&mut self, index: i32, count: u64) {
-        match self.carried.iter_mut().find(|(carried, _)| *carried == index) {
+        let carried = &mut self.carried.get_or_insert_default().0;
+        match carried.iter_mut().find(|(carried, _)| *carried == index) {
             Some((_, carried)) => *carried = carried.saturating_add(count),
-            None => self.carried.push((index, count)),
+            None => carried.push((index, count)),
         }
     }
 
     fn counts(&self) -> impl Iterator<Item = (i32, u64)> {
-        self.indexes.iter().zip(&self.counts).map(|(index, count)| {
-            let carried = self.carried.iter().find(|(carried, _)| carried == index);
-            (*index, carried.map_or(0, |(_, count)| *count).saturating_add((*count).into()))
+        self.buckets.iter().map(|(index, count)| {
+            let carried = self.carried.iter().flat_map(|carried| &carried.0);
+            let carried = carried.filter(|(carried, _)| carried == index).map(|(_, count)| *count);
+            (*index, carried.fold((*count).into(), u64::saturating_add))
         })
     }
 
     /// Makes one bucket of each two neighbours.
     fn halve(&mut self) {
         let old = std::mem::take(self);
-        for (index, count) in old.indexes.into_iter().zip(old.counts) {
+        for (index, count) in old.buckets {
             self.add(coarse(index, 1), count);
         }
-        for (index, count) in old.carried {
+        for (index, count) in old.carried.into_iter().flat_map(|carried| carried.0) {
             self.carry(coarse(index, 1), count);
         }
     }
 
     fn bytes(&self) -> usize {
-        (self.indexes.capacity() + self.counts.capacity()) * size_of::<u32>()
-            + self.carried.capacity() * size_of::<(i32, u64)>()
+        let carried = |carried: &Carried| carried.0.capacity() * size_of::<(i32, u64)>();
+        self.buckets.capacity() * size_of::<(i32, u32)>()
+            + self.carried.as_deref().map_or(0, carried)
     }
 }
 
@@ -153,8 +171,27 @@ mod tests {
     use super::Native;
     use crate::mapping::NativeOptions;
 
-    fn native(factor: f64, buckets_max: usize) -> Native {
-        Native::new(&NativeOptions::new(factor, buckets_max).expect("a factor above 1"))
+    /// Buckets with the options they were made with.
+    struct Buckets(Native, NativeOptions);
+
+    impl Buckets {
+        fn observe(&mut self, value: f64, weight: u32) {
+            self.0.observe(value, weight, &self.1);
+        }
+
+        fn positive(&self) -> Vec<(i32, u64)> {
+            self.0.positive.counts().collect()
+        }
+    }
+
+    fn native(factor: f64, buckets_max: usize) -> Buckets {
+        let options = NativeOptions::new(factor, buckets_max).expect("a factor above 1");
+        Buckets(Native::new(&options), options)
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Native>() <= 56, "{}", size_of::<Native>());
     }
 
     #[test]
@@ -164,11 +201,11 @@ mod tests {
         for value in [1.0, 1.05, 2.0, 0.0, -4.0, 1e-40] {
             native.observe(value, 2);
         }
-        let state = native.state();
+        let state = native.0.state();
         assert_eq!((state.schema, state.zero_count), (3, 4));
-        let positive: Vec<_> = native.positive.counts().collect();
-        assert_eq!(positive, [(0, 2), (1, 2), (8, 2)]);
-        assert_eq!(native.negative.counts().collect::<Vec<_>>(), [(16, 2)]);
+        assert_eq!(native.positive(), [(0, 2), (1, 2), (8, 2)]);
+        let negative = native.0.negative.expect("there was one");
+        assert_eq!(negative.counts().collect::<Vec<_>>(), [(16, 2)]);
     }
 
     #[test]
@@ -196,9 +233,9 @@ mod tests {
         for _ in 0..3 {
             native.observe(4.0, u32::MAX);
         }
-        assert_eq!(native.positive.counts().collect::<Vec<_>>(), [(2, 3 * u64::from(u32::MAX))]);
-        native.positive.halve();
-        assert_eq!(native.positive.counts().collect::<Vec<_>>(), [(1, 3 * u64::from(u32::MAX))]);
+        assert_eq!(native.positive(), [(2, 3 * u64::from(u32::MAX))]);
+        native.0.positive.halve();
+        assert_eq!(native.positive(), [(1, 3 * u64::from(u32::MAX))]);
     }
 
     proptest! {
@@ -212,11 +249,11 @@ mod tests {
             for value in &values {
                 native.observe(*value, 1);
             }
-            let base = 2.0_f64.powf(2.0_f64.powi(-native.schema));
-            let total: u64 = native.positive.counts().map(|(_, count)| count).sum();
+            let base = 2.0_f64.powf(2.0_f64.powi(-native.0.schema));
+            let total: u64 = native.positive().iter().map(|(_, count)| count).sum();
             prop_assert_eq!(total, values.len() as u64);
-            prop_assert!(native.positive.indexes.len() <= buckets_max || native.schema == -4);
-            for (index, count) in native.positive.counts() {
+            prop_assert!(native.0.buckets_count() <= buckets_max || native.0.schema == -4);
+            for (index, count) in native.positive() {
                 let (low, high) = (base.powi(index - 1), base.powi(index));
                 let within = |v: &&f64| **v > low * (1.0 - 1e-9) && **v <= high * (1.0 + 1e-9);
                 prop_assert!(values.iter().filter(within).count() as u64 >= count);

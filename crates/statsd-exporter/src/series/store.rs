@@ -314,10 +314,7 @@ impl Store {
             }
             Ok(series)
         };
-        let names = || {
-            let names: Vec<&str> = draft.labels.iter().map(|(name, _)| name.as_str()).collect();
-            names.join(",")
-        };
+        let names = draft.labels.iter().map(|(name, _)| name.as_str());
         let added = family.find_or_add(labels, names, make).map_err(Refusal::Limit)?;
         if !added.created {
             added.series.adopt(draft.shape, terms, now);
