@@ -24,6 +24,7 @@ use crate::{
     address::Address,
     args::{Args, Flags},
     command::Failure,
+    data::Data,
     out::full_name,
     password_file::PasswordFile,
     scrape::{Target, without_server},
@@ -85,6 +86,8 @@ pub struct Options {
     pub append_role: bool,
     /// Whether pages name the version of this exporter.
     pub build_info: bool,
+    /// What is read beyond `INFO`.
+    pub data: Data,
 }
 
 impl Options {
@@ -111,6 +114,7 @@ impl Options {
             latency: !flags.exclude_latency_histogram_metrics,
             append_role: flags.append_instance_role_label,
             build_info: !flags.redis_only_metrics,
+            data: Data::new(flags)?,
         })
     }
 

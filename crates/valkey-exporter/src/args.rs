@@ -8,8 +8,10 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
+mod data;
 mod later;
 
+pub use data::DataArgs;
 pub use later::LaterArgs;
 
 /// The arguments of this exporter.
@@ -209,6 +211,10 @@ pub struct Flags {
           default_value = "false", default_missing_value = "true", hide_default_value = true,
           action = clap::ArgAction::Set, value_parser = go_bool)]
     pub version: bool,
+
+    /// See [`DataArgs`].
+    #[command(flatten)]
+    pub data: DataArgs,
 
     /// Flags of redis_exporter which are read and do nothing yet.
     #[command(flatten)]

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod certificates;
+pub mod client_list;
 mod clients;
 mod cluster;
 mod commandlog;
@@ -25,12 +26,19 @@ mod instance;
 mod keyspace;
 mod latency;
 mod latencystats;
+mod modules;
+mod rdb_file;
 mod replication;
 mod scripting;
+mod scripts;
+mod search;
 mod sentinel;
 mod slowlog;
+mod tile38;
 
 pub use config::named as config_named;
+pub(crate) use fields::KEY_GROUPS_DURATION;
+pub(crate) use keyspace::databases;
 
 /// Everything that one scrape found out.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +87,12 @@ const COLLECTORS: &[Collector] = &[
     Collector { commands: commandlog::commands, write: commandlog::write },
     Collector { commands: sentinel::commands, write: sentinel::write },
     Collector { commands: latency::commands, write: latency::write },
+    Collector::of_info(rdb_file::write),
+    Collector { commands: modules::commands, write: modules::write },
+    Collector { commands: tile38::commands, write: tile38::write },
+    Collector { commands: client_list::commands, write: client_list::write },
+    Collector { commands: search::commands, write: search::write },
+    Collector { commands: scripts::commands, write: scripts::write },
 ];
 
 /// All commands that are worth sending.

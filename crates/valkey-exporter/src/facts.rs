@@ -37,6 +37,10 @@ pub struct Facts {
     pub sentinel: bool,
     /// The primaries that a Sentinel watches.
     pub sentinel_masters: Vec<String>,
+    /// Its clients at the last scrape, if it tells.
+    pub clients: Option<u64>,
+    /// Its search indexes, as far as it was asked.
+    pub search_indexes: Vec<String>,
     /// Commands it does not know: asking again would only raise its count of errors.
     pub lacking: BTreeSet<Command>,
 }
@@ -44,6 +48,11 @@ pub struct Facts {
 /// Asks whether the command exists, which is no error where it does not.
 pub fn commandlog_probe() -> Command {
     Command::new("COMMAND INFO COMMANDLOG")
+}
+
+/// Names the search indexes.
+pub fn search_list() -> Command {
+    Command::new("FT._LIST")
 }
 
 impl Facts {
@@ -65,6 +74,10 @@ impl Facts {
             let reason = reason.to_ascii_lowercase();
             reason.starts_with("err unknown").then(|| command.clone())
         }));
+        if let Some(names) = answers.get(&search_list()) {
+            let names = command::items(names).iter().filter_map(command::text);
+            self.search_indexes = names.map(std::borrow::Cow::into_owned).collect();
+        }
         if let Some(info) = info {
             self.learn_info(info);
         }
@@ -73,6 +86,7 @@ impl Facts {
     fn learn_info(&mut self, info: &Info<'_>) {
         let version = |field| info.get(field).and_then(version);
         self.informed = true;
+        self.clients = info.get("connected_clients").and_then(|count| count.parse().ok());
         self.cluster =
             info.get("cluster_enabled") == Some("1") && info.get("cluster_state").is_none();
         self.latency_histogram = version("redis_version").is_none_or(|version| version >= (7, 0));

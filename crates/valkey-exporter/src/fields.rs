@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use metrics_server::Kind;
 
+mod modules;
+
 /// A field of `INFO` and the family it becomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -50,8 +52,22 @@ const fn counter(field: &'static str, name: &'static str) -> Row {
 
 /// The row of `field`.
 pub fn find(field: &str) -> Option<&'static Row> {
-    let position = FIELDS.binary_search_by_key(&field, |row| row.field).ok()?;
-    FIELDS.get(position)
+    find_in(FIELDS, field)
+}
+
+/// The row of a field of `INFO MODULES`.
+pub fn find_module(field: &str) -> Option<&'static Row> {
+    find_in(modules::MODULES, field)
+}
+
+/// The row of a field of Tile38's `SERVER EXT`, without `tile38_`.
+pub fn find_tile38(field: &str) -> Option<&'static Row> {
+    find_in(modules::TILE38, field)
+}
+
+fn find_in(rows: &'static [Row], field: &str) -> Option<&'static Row> {
+    let position = rows.binary_search_by_key(&field, |row| row.field).ok()?;
+    rows.get(position)
 }
 
 /// `total_system_memory`, which only `--include-system-metrics` shows.
@@ -262,14 +278,19 @@ pub const FIELDS: &[Row] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::FIELDS;
+    use super::{FIELDS, modules};
 
     #[test]
     fn rows_are_sorted_and_families_are_unique() {
-        assert!(FIELDS.is_sorted_by(|a, b| a.field < b.field));
-        let mut names: Vec<_> = FIELDS.iter().map(|row| row.name).collect();
+        let catalogues = [FIELDS, modules::MODULES, modules::TILE38];
+        let mut names = Vec::new();
+        for rows in catalogues {
+            assert!(rows.is_sorted_by(|a, b| a.field < b.field));
+            names.extend(rows.iter().map(|row| row.name));
+        }
+        let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), FIELDS.len());
+        assert_eq!(names.len(), count);
     }
 }

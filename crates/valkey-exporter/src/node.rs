@@ -14,7 +14,7 @@ use redis::{
 use tokio::time::timeout_at;
 
 use crate::{
-    address::Address,
+    address::{Address, Place},
     command::{Answer, Answers, Command, Failure, authentication},
     facts::Facts,
     secret::Secret,
@@ -52,6 +52,19 @@ impl Node {
     /// Where it is.
     pub const fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Where it is and who we are to it, without the password.
+    pub fn identity(&self) -> String {
+        let user = self.user.as_deref().unwrap_or_default();
+        format!("{user}@{}/{}", self.address, self.address.database)
+    }
+
+    /// Another node of its cluster, to which we are the same.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Self {
+        let address = Address { place, database: 0, user: None, password: None };
+        Self::new(address, self.user.clone(), self.password.clone(), self.client_name)
     }
 
     /// Who we are to it.
@@ -159,7 +172,7 @@ impl Session {
     }
 
     /// One write for all, an answer for each: a slow command does not cost those in front of it.
-    async fn send(&self, commands: &[Cmd], deadline: Instant) -> Vec<Answer> {
+    pub async fn send(&self, commands: &[Cmd], deadline: Instant) -> Vec<Answer> {
         let sending = commands.iter().map(|command| {
             let mut connection = self.connection.clone();
             async move {

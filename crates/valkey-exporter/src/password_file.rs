@@ -33,7 +33,12 @@ impl PasswordFile {
             .with_context(|| format!("cannot load passwords from {}", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// It is not an object of texts. No password is repeated.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         // The parser's own message may quote the text.
         let passwords: BTreeMap<String, String> = serde_json::from_str(text)
             .map_err(|error| anyhow!("not a JSON object of texts (line {})", error.line()))?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     app::{INFO, Options},
     collectors::{self, Snapshot},
     command::{Answers, Command, Failure},
+    data::Data,
     info::Info,
     node::{Node, Session},
     out::{Metric, Out},
@@ -24,7 +25,7 @@ const ROUNDS_MAX: usize = 3;
 
 /// A server with the totals of its scrapes.
 pub struct Target {
-    node: Node,
+    node: Arc<Node>,
     totals: Mutex<Totals>,
 }
 
@@ -46,9 +47,9 @@ struct Replies {
 
 impl Target {
     /// A server which has not been scraped yet.
-    pub const fn new(node: Node) -> Self {
+    pub fn new(node: Node) -> Self {
         let totals = Totals { scrapes: 0, finished: 0, seconds: 0.0, up: None };
-        Self { node, totals: Mutex::new(totals) }
+        Self { node: Arc::new(node), totals: Mutex::new(totals) }
     }
 
     /// Whether a scrape has succeeded.
@@ -94,10 +95,14 @@ impl Target {
             info.get("role").unwrap_or_default().clone_into(&mut role);
             let mut out = Out::new(&mut page, &options.namespace, options.role(&role));
             let facts = &session.facts;
-            collectors::write(
-                &Snapshot { info: &info, answers: &answers, options, facts, now },
-                &mut out,
-            );
+            let snapshot = Snapshot { info: &info, answers: &answers, options, facts, now };
+            collectors::write(&snapshot, &mut out);
+            let Data { keys, key_spec, .. } = &options.data;
+            let shown = keys.visit(key_spec, &self.node, &snapshot, deadline).await;
+            shown.write(keys, &mut out);
+            if options.data.is_limited() {
+                options.data.limits.write(&mut out);
+            }
             match answers.breakdown() {
                 None => self.node.keep(session),
                 Some(failure) => {

@@ -6,7 +6,7 @@ use metrics_server::{Refused, Scrape, ScrapeRequest, Scraping};
 
 use crate::{
     address::{Address, Place},
-    app::Shared,
+    app::{Options, Shared},
     node::Node,
     password_file::PasswordFile,
     scrape::Target,
@@ -103,12 +103,16 @@ impl Targets {
 impl Scrape for Targets {
     fn scrape<'a>(&'a self, request: &'a ScrapeRequest) -> Scraping<'a> {
         Box::pin(async move {
-            let target = self.target(request).map_err(|message| {
+            let asked = self.target(request).and_then(|target| {
+                let data = self.shared.options.data.for_request(&request.query);
+                let data = data.map_err(|error| format!("Invalid list of keys: {error}"))?;
+                Ok((target, Options { data, ..self.shared.options.clone() }))
+            });
+            let (target, options) = asked.map_err(|message| {
                 self.shared.request_errors.fetch_add(1, Ordering::Relaxed);
                 Refused::bad_request(message)
             })?;
-            let (scraped, _outcome) =
-                target.scrape(&self.shared.options, 0, request.deadline).await;
+            let (scraped, _outcome) = target.scrape(&options, 0, request.deadline).await;
             Ok(scraped)
         })
     }

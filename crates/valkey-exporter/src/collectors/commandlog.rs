@@ -14,7 +14,10 @@ const LENGTHS: [(&str, Metric); 3] = [
     ("COMMANDLOG LEN large-reply", Metric::plain("commandlog_large_reply_length")),
 ];
 
-pub(super) fn commands(_options: &Options, facts: &Facts) -> Vec<Command> {
+pub(super) fn commands(options: &Options, facts: &Facts) -> Vec<Command> {
+    if options.data.tile38 {
+        return Vec::new();
+    }
     match (facts.informed, facts.commandlog) {
         (_, true) => LENGTHS.iter().map(|(words, _)| Command::new(words)).collect(),
         // Once a connection: forks of Redis have it as well, and no version tells.

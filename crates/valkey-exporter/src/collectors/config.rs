@@ -55,7 +55,8 @@ const SECRET_WORDS: [&str; 3] = ["pass", "secret", "token"];
 
 /// `CONFIG GET name name …`.
 pub fn named(options: &Options) -> Command {
-    NAMES.iter().fold(get_command(options), |command, name| command.arg(*name))
+    let file: &[_] = if options.data.rdb_file_size { &["dir", "dbfilename"] } else { &[] };
+    NAMES.iter().chain(file).fold(get_command(options), |command, name| command.arg(*name))
 }
 
 fn pattern(options: &Options, pattern: &str) -> Command {

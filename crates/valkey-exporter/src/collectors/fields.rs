@@ -20,7 +20,7 @@ const START_TIME: Metric = Metric::gauge(
     "start_time_seconds",
     "Start time of the Redis instance since unix epoch in seconds.",
 );
-const KEY_GROUPS_DURATION: Metric = Metric::gauge(
+pub(crate) const KEY_GROUPS_DURATION: Metric = Metric::gauge(
     "last_key_groups_scrape_duration_milliseconds",
     "Duration of the last key group metrics scrape in milliseconds",
 );
@@ -40,7 +40,9 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
     {
         out.value(&START_TIME, now.as_secs() as f64 - uptime);
     }
-    out.value(&KEY_GROUPS_DURATION, 0.0);
+    if !snapshot.options.data.keys.has_groups() {
+        out.value(&KEY_GROUPS_DURATION, 0.0);
+    }
 }
 
 /// Writes a field if the catalogue or the rule for `cluster_*` knows it and its value is a number.

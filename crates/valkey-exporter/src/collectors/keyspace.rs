@@ -45,7 +45,7 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
             shown.insert(index);
         }
     }
-    for index in (0..databases(snapshot)).filter(|index| !shown.contains(index)) {
+    for index in (0..empty_databases(snapshot)).filter(|index| !shown.contains(index)) {
         let name = format!("db{index}");
         out.family(&KEYS).sample(&[("db", &name)], 0.0);
         out.family(&EXPIRING).sample(&[("db", &name)], 0.0);
@@ -104,11 +104,14 @@ fn counts_are_unreadable(value: &str) -> bool {
 }
 
 /// How many databases are shown even when they are empty.
-fn databases(snapshot: &Snapshot<'_>) -> u32 {
-    let Snapshot { info, answers, options, facts, .. } = snapshot;
-    if !options.include_empty_databases || facts.sentinel {
-        return 0;
-    }
+fn empty_databases(snapshot: &Snapshot<'_>) -> u32 {
+    let shown = snapshot.options.include_empty_databases && !snapshot.facts.sentinel;
+    if shown { databases(snapshot) } else { 0 }
+}
+
+/// How many databases the server has.
+pub(crate) fn databases(snapshot: &Snapshot<'_>) -> u32 {
+    let Snapshot { info, answers, facts, .. } = snapshot;
     let setting = |name| config::get(snapshot, name).and_then(|value| value.parse().ok());
     let count = if info.get("cluster_enabled") == Some("1") {
         let told = !facts.cluster || answers.get(&Command::new("CLUSTER INFO")).is_some();

@@ -1,0 +1,2 @@
+-- Scripts which cases run; their answers stand in the cases.
+return {}
