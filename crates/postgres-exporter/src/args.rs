@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Args as ClapArgs, Command, FromArgMatches, Parser};
+use clap::{ArgAction, ArgMatches, Args as ClapArgs, Command, FromArgMatches, Parser};
 use metrics_server::{
     CollectorChoice,
     args::{LogArgs, LogFormat, LogLevel, SettingsArgs, WebArgs, parse_duration},
@@ -11,9 +11,9 @@ use metrics_server::{
 use tracing::warn;
 
 use crate::{
-    collectors::{PLANNED, TABLE},
+    collectors::{DEFAULTS_OF_0_19, TABLE},
     databases::{Glob, Selection},
-    reading::{Compat, Reading},
+    reading::{Compat, Reading, Statements},
     session::Limits,
 };
 
@@ -38,6 +38,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub collectors: CollectorArgs,
+
+    #[command(flatten)]
+    pub statements: StatementsArgs,
 }
 
 /// How the watched servers are treated.
@@ -185,50 +188,16 @@ impl LegacyArgs {
     }
 }
 
-/// `--[no-]collector.<name>`, and the options of single collectors.
+/// `--[no-]collector.<name>`.
 #[derive(Clone, Debug)]
 pub struct CollectorArgs {
     /// Which collectors run.
     pub choice: CollectorChoice,
-    /// Collectors that are asked for and not there yet.
-    pub missing: Vec<&'static str>,
 }
-
-/// Options of `stat_statements`, which wait for it, and their defaults.
-const STATEMENTS: [(&str, &str); 5] = [
-    ("collector.stat_statements.include_query", "false"),
-    ("collector.stat_statements.query_length", "120"),
-    ("collector.stat_statements.limit", "100"),
-    ("collector.stat_statements.exclude_databases", ""),
-    ("collector.stat_statements.exclude_users", ""),
-];
 
 impl ClapArgs for CollectorArgs {
     fn augment_args(command: Command) -> Command {
-        let command = CollectorChoice::augment(command, TABLE);
-        let command = PLANNED.into_iter().fold(command, |command, name| {
-            command.arg(
-                Arg::new(planned_flag(name))
-                    .long(planned_flag(name))
-                    .help("Not there yet")
-                    .help_heading("Collectors")
-                    .action(ArgAction::Set)
-                    .value_parser(clap::value_parser!(bool))
-                    .value_name("BOOL")
-                    .num_args(0..=1)
-                    .require_equals(true)
-                    .default_missing_value("true"),
-            )
-        });
-        STATEMENTS.into_iter().fold(command, |command, (flag, default)| {
-            let arg = Arg::new(flag).long(flag).help("Not there yet").help_heading("Collectors");
-            let arg = arg.action(ArgAction::Set).default_value(default);
-            command.arg(if default == "false" {
-                arg.num_args(0..=1).require_equals(true).default_missing_value("true")
-            } else {
-                arg
-            })
-        })
+        CollectorChoice::augment(command, TABLE)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -238,11 +207,7 @@ impl ClapArgs for CollectorArgs {
 
 impl FromArgMatches for CollectorArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let asked = |name: &&str| matches.get_one(&planned_flag(name)).copied() == Some(true);
-        Ok(Self {
-            choice: CollectorChoice::from_matches(matches, TABLE),
-            missing: PLANNED.into_iter().filter(asked).collect(),
-        })
+        Ok(Self { choice: CollectorChoice::from_matches(matches, TABLE) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -251,16 +216,93 @@ impl FromArgMatches for CollectorArgs {
     }
 }
 
-fn planned_flag(name: &str) -> String {
-    format!("collector.{name}")
+/// Options of the collector `stat_statements`.
+#[derive(ClapArgs, Clone, Debug)]
+#[command(next_help_heading = "Collectors")]
+pub struct StatementsArgs {
+    /// Show the texts of statements too.
+    #[arg(id = "collector.stat_statements.include_query", long, value_name = "BOOL",
+          default_value = "false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = ArgAction::Set)]
+    pub include_query: bool,
+
+    /// Characters of a statement's text.
+    #[arg(
+        id = "collector.stat_statements.query_length",
+        long,
+        value_name = "COUNT",
+        default_value_t = 120
+    )]
+    pub query_length: u32,
+
+    /// Statements at most, those which took the most time.
+    #[arg(
+        id = "collector.stat_statements.limit",
+        long,
+        value_name = "COUNT",
+        default_value_t = 100
+    )]
+    pub limit: u32,
+
+    /// Databases whose statements are left out: `a,b`.
+    #[arg(
+        id = "collector.stat_statements.exclude_databases",
+        long,
+        value_name = "NAMES",
+        default_value = ""
+    )]
+    pub exclude_databases: String,
+
+    /// Roles whose statements are left out: `a,b`.
+    #[arg(
+        id = "collector.stat_statements.exclude_users",
+        long,
+        value_name = "NAMES",
+        default_value = ""
+    )]
+    pub exclude_users: String,
+}
+
+impl StatementsArgs {
+    fn statements(&self) -> Statements {
+        Statements {
+            include_query: self.include_query,
+            query_length: self.query_length,
+            limit: self.limit,
+            exclude_databases: words(&self.exclude_databases),
+            exclude_users: words(&self.exclude_users),
+        }
+    }
+}
+
+/// `a, b` as its words.
+fn words(text: &str) -> Vec<String> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }
 
 impl Args {
     /// The collectors which run, `--disable-settings-metrics` considered.
     pub fn choice(&self) -> CollectorChoice {
         let mut choice = self.collectors.choice.clone();
-        if self.legacy.disable_settings_metrics {
+        let legacy = &self.legacy;
+        if legacy.disable_settings_metrics {
             choice.set("settings", false);
+        }
+        match legacy.compat {
+            Compat::V0_19 if legacy.disable_default_metrics => {
+                for name in DEFAULTS_OF_0_19 {
+                    choice.set(name, false);
+                }
+            }
+            Compat::V0_19 => {}
+            Compat::V0_20 => {
+                // One collector there, with either name.
+                let both = ["replication_slot", "replication_slots"];
+                let wanted = both.iter().all(|name| choice.is_enabled(name));
+                choice.set("replication_slots", wanted);
+                choice.set("replication_slot", false);
+            }
         }
         choice
     }
@@ -270,6 +312,7 @@ impl Args {
         Reading {
             compat: self.legacy.compat,
             databases: self.legacy.databases(),
+            statements: self.statements.statements(),
             constant_labels: self.legacy.constant_labels(),
         }
     }
@@ -281,9 +324,6 @@ impl Args {
         }
         for flag in self.legacy.without_effect() {
             warn!(flag, "this flag has no effect yet");
-        }
-        for name in &self.collectors.missing {
-            warn!(collector = name, "this collector is not there yet");
         }
     }
 }

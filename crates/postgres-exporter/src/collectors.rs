@@ -1,62 +1,73 @@
-//! The collectors: one row of a table, one file and one query each.
+//! The collectors: one row of a table and one query each. Those which are a query and a list of its
+//! columns stand in `catalogue`, the others have a file of their own.
 
 use metrics_server::CollectorSpec;
 
 use crate::instance::{Facts, Instance};
 
+mod catalogue;
 mod columns;
 pub mod database;
 pub mod legacy;
 pub mod locks;
+mod process_idle;
 pub mod replication;
 pub mod settings;
-pub mod stat_activity;
 pub mod stat_bgwriter;
 pub mod stat_checkpointer;
 pub mod stat_database;
+mod stat_statements;
 pub mod stat_user_tables;
+mod view;
 
 /// Begins the names of the families which tell how collectors fared.
 pub const NAMESPACE: &str = "pg";
 
 /// Every collector there is.
 pub const TABLE: &[CollectorSpec<Instance>] = &[
+    catalogue::BUFFERCACHE_SUMMARY,
     database::SPEC,
+    catalogue::DATABASE_WRAPAROUND,
     locks::SPEC,
+    catalogue::LONG_RUNNING_TRANSACTIONS,
+    catalogue::POSTMASTER,
+    process_idle::SPEC,
     replication::SPEC,
+    catalogue::REPLICATION_SLOT,
+    catalogue::REPLICATION_SLOTS,
+    catalogue::ROLES,
     settings::SPEC,
-    stat_activity::SPEC,
+    catalogue::STAT_ACTIVITY,
+    catalogue::STAT_ACTIVITY_AUTOVACUUM,
+    catalogue::STAT_ARCHIVER,
     stat_bgwriter::SPEC,
     stat_checkpointer::SPEC,
     stat_database::SPEC,
+    catalogue::STAT_PROGRESS_VACUUM,
+    catalogue::STAT_REPLICATION,
+    stat_statements::SPEC,
     stat_user_tables::SPEC,
+    catalogue::STAT_WAL_RECEIVER,
+    catalogue::STATIO_USER_INDEXES,
+    catalogue::STATIO_USER_TABLES,
+    catalogue::WAL,
+    catalogue::XLOG_LOCATION,
 ];
 
-/// Collectors of `postgres_exporter` which are not there yet: their flags are taken, with a warning.
-pub const PLANNED: [&str; 17] = [
-    "buffercache_summary",
-    "database_wraparound",
-    "long_running_transactions",
-    "postmaster",
-    "process_idle",
-    "replication_slots",
-    "roles",
-    "stat_activity_autovacuum",
-    "stat_archiver",
-    "stat_progress_vacuum",
-    "stat_replication",
-    "stat_statements",
-    "stat_wal_receiver",
-    "statio_user_indexes",
-    "statio_user_tables",
-    "wal",
-    "xlog_location",
-];
+/// The collectors which 0.19 had no switch for: `--disable-default-metrics` switched them off there.
+pub const DEFAULTS_OF_0_19: [&str; 4] =
+    ["replication_slots", "stat_activity", "stat_archiver", "stat_replication"];
 
 /// Why a collector has nothing to do on this server, if so: the `reason` label.
 pub fn skip_reason(collector: &str, facts: &Facts) -> Option<&'static str> {
+    let without = |name: &str| (!facts.extensions.contains_key(name)).then_some("extension");
     match collector {
         "stat_checkpointer" if facts.major() < 17 => Some("version"),
+        "buffercache_summary" if facts.major() < 16 => Some("version"),
+        "buffercache_summary" => without("pg_buffercache"),
+        "stat_statements" => without("pg_stat_statements"),
+        "wal" if !facts.may_list_wal => Some("privilege"),
+        "xlog_location" if facts.major() >= 10 => Some("version"),
         _ => None,
     }
 }

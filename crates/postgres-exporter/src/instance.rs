@@ -1,6 +1,7 @@
 //! A server as one scrape sees it: what it is, and the connections to ask it on.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
     databases::Visits,
-    reading::Reading,
+    reading::{Compat, Reading},
     row::{RowError, Rows},
     session::{ConnectError, QueryError, Session},
     target::Target,
@@ -31,6 +32,8 @@ pub struct Facts {
     pub in_recovery: bool,
     /// The database that the data source names.
     pub database: String,
+    /// Whether the files of the write-ahead log may be listed.
+    pub may_list_wal: bool,
     /// The extensions in it, and the schema of each, quoted where it has to be.
     pub extensions: BTreeMap<String, String>,
 }
@@ -51,6 +54,7 @@ impl Facts {
             version_text: row.text("version")?.unwrap_or_default().to_owned(),
             in_recovery: row.number("in_recovery")? == Some(1.0),
             database: row.text("database")?.unwrap_or_default().to_owned(),
+            may_list_wal: row.number("may_list_wal")? == Some(1.0),
             extensions: extensions(row.text("extensions")?.unwrap_or_default()),
         })
     }
@@ -58,6 +62,19 @@ impl Facts {
     /// The major version, for example 17.
     pub const fn major(&self) -> u32 {
         self.version / 10_000
+    }
+
+    /// `sql` with the schemas of the extensions in it, `@schema:NAME@`. Names are qualified since
+    /// the search path of our queries is `pg_catalog` alone.
+    pub fn with_schemas<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        let mut sql = Cow::Borrowed(sql);
+        for (name, schema) in &self.extensions {
+            let mark = format!("@schema:{name}@");
+            if sql.contains(&mark) {
+                sql = Cow::Owned(sql.replace(&mark, schema));
+            }
+        }
+        sql
     }
 
     /// The version as three numbers: `15.18.0`, and `9.6.24` in the old scheme.
@@ -123,6 +140,14 @@ impl Instance {
     /// What flags say of all servers.
     pub fn reading(&self) -> &Reading {
         self.target.reading()
+    }
+
+    /// The labels that 0.19 has on what is no collector's there, if 0.19 is written.
+    pub fn legacy_labels(&self) -> Option<Vec<(String, String)>> {
+        let reading = self.reading();
+        let server = || ("server".to_owned(), self.server());
+        (reading.compat == Compat::V0_19)
+            .then(|| std::iter::once(server()).chain(reading.constant_labels.clone()).collect())
     }
 
     pub(crate) fn target(&self) -> &Target {

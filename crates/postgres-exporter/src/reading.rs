@@ -14,6 +14,33 @@ pub enum Compat {
     V0_20,
 }
 
+/// Which statements the collector `stat_statements` shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Statements {
+    /// Whether their texts are shown as well.
+    pub include_query: bool,
+    /// Characters of a text, at most.
+    pub query_length: u32,
+    /// Statements, at most.
+    pub limit: u32,
+    /// Databases whose statements are left out.
+    pub exclude_databases: Vec<String>,
+    /// Roles whose statements are left out.
+    pub exclude_users: Vec<String>,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self {
+            include_query: false,
+            query_length: 120,
+            limit: 100,
+            exclude_databases: Vec::new(),
+            exclude_users: Vec::new(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
@@ -21,6 +48,8 @@ pub struct Reading {
     pub compat: Compat,
     /// `--auto-discover-databases`, `--include-databases`, `--exclude-databases`.
     pub databases: Selection,
+    /// `--collector.stat_statements.*`.
+    pub statements: Statements,
     /// `--constantLabels`.
     pub constant_labels: Vec<(String, String)>,
 }

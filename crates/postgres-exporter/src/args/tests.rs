@@ -22,7 +22,6 @@ fn defaults_are_those_of_postgres_exporter() {
     assert_eq!(args.web.telemetry_path, "/metrics");
     assert_eq!(args.server.collection_timeout, Duration::from_mins(1));
     assert!(args.choice().is_enabled("settings"));
-    assert!(args.collectors.missing.is_empty());
     assert_eq!(args.legacy.without_effect().count(), 0);
 }
 
@@ -62,7 +61,11 @@ fn every_flag_of_postgres_exporter_is_taken() {
     .unwrap();
     assert!(!args.choice().is_enabled("locks"));
     assert!(!args.choice().is_enabled("settings"), "--disable-settings-metrics");
-    assert_eq!(args.collectors.missing, ["stat_statements"]);
+    assert!(args.choice().is_enabled("stat_statements") && !args.choice().is_enabled("wal"));
+    let statements = args.reading().statements;
+    assert!(statements.include_query && statements.limit == 10 && statements.query_length == 100);
+    assert_eq!(statements.exclude_databases, ["a"]);
+    assert_eq!(statements.exclude_users, ["b"]);
     let databases = args.reading().databases;
     assert!(databases.discover && databases.excludes("rdsadmin") && databases.takes("x"));
     let without_effect: Vec<_> = args.legacy.without_effect().collect();
@@ -93,4 +96,18 @@ fn constant_labels_are_pairs() {
     assert_eq!(labels("a=b, c = d"), [pair("a", "b"), pair("c", "d")]);
     assert_eq!(labels("a=b,c,=d,e=,0x=1,"), [pair("a", "b")]);
     assert_eq!(labels(""), []);
+}
+
+#[test]
+fn profiles_have_the_collectors_of_their_versions() {
+    let on = |words: &[&str], name: &str| parse(words).unwrap().choice().is_enabled(name);
+    assert!(on(&[], "replication_slots") && !on(&[], "replication_slot"));
+    assert!(!on(&["--no-collector.replication_slot"], "replication_slots"));
+    assert!(!on(&["--no-collector.replication_slots"], "replication_slots"));
+    assert!(on(&["--disable-default-metrics"], "stat_activity"));
+    let old = "--compat=0.19";
+    assert!(on(&[old], "replication_slots") && on(&[old], "replication_slot"));
+    assert!(!on(&[old, "--disable-default-metrics"], "stat_activity"));
+    assert!(on(&[old, "--disable-default-metrics"], "replication_slot"));
+    assert!(!on(&[old, "--disable-settings-metrics"], "settings"));
 }

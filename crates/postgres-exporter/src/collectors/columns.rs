@@ -15,17 +15,25 @@ pub(super) struct Column {
     pub(super) null: Option<f64>,
     /// How many of the column's units are one of the family's.
     pub(super) divisor: f64,
+    /// A label which this column has besides those of its row.
+    pub(super) label: Option<(&'static str, &'static str)>,
 }
 
 impl Column {
     /// NULL becomes 0.
     pub(super) const fn new(name: &'static str, desc: Desc<'static>) -> Self {
-        Self { name, desc, null: Some(0.0), divisor: 1.0 }
+        Self { name, desc, null: Some(0.0), divisor: 1.0, label: None }
     }
 
     /// NULL is left out.
     pub(super) const fn or_absent(mut self) -> Self {
         self.null = None;
+        self
+    }
+
+    /// One of several columns of a family, told apart by a label.
+    pub(super) const fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.label = Some((name, value));
         self
     }
 
@@ -44,29 +52,58 @@ pub(super) fn write(
     columns: &[Column],
     page: &mut Page,
 ) -> Result<(), RowError> {
+    let style = Style { labels, null_label: UNKNOWN, more: &[], null: None };
+    write_styled(rows, &style, columns, page)
+}
+
+/// How rows become series.
+pub(super) struct Style<'a> {
+    /// Columns which become labels.
+    pub(super) labels: &'a [&'static str],
+    /// What stands in a label where the server has NULL.
+    pub(super) null_label: &'a str,
+    /// Labels of every series.
+    pub(super) more: &'a [(&'a str, &'a str)],
+    /// What is written for NULL, whatever the column says.
+    pub(super) null: Option<f64>,
+}
+
+/// As [`write`], in the style of a version.
+pub(super) fn write_styled(
+    rows: &Rows,
+    style: &Style<'_>,
+    columns: &[Column],
+    page: &mut Page,
+) -> Result<(), RowError> {
     let mut blocks = Vec::with_capacity(rows.len());
     for row in rows.iter() {
-        blocks.push((row, block(row, labels)?));
+        blocks.push((row, block(row, style, None)?));
     }
     // Once here, and each family of the page finds its samples in order.
     blocks.sort_by(|a, b| a.1.cmp(&b.1));
     for column in columns.iter().filter(|column| rows.has(column.name)) {
         let mut family = page.family(column.desc.clone());
         for (row, labels) in &blocks {
-            if let Some(value) =
-                row.number(column.name)?.map(|v| v / column.divisor).or(column.null)
-            {
-                family.series(labels, value);
-            }
+            let number = row.number(column.name)?.map(|number| number / column.divisor);
+            let Some(value) = number.or(style.null).or(column.null) else { continue };
+            match column.label {
+                None => family.series(labels, value),
+                more => family.series(&block(*row, style, more)?, value),
+            };
         }
     }
     Ok(())
 }
 
-fn block(row: Row<'_>, labels: &[&'static str]) -> Result<LabelBlock, RowError> {
-    let mut pairs = Vec::with_capacity(labels.len());
-    for name in labels {
-        pairs.push((*name, row.text(name)?.unwrap_or(UNKNOWN)));
+fn block(
+    row: Row<'_>,
+    style: &Style<'_>,
+    more: Option<(&str, &str)>,
+) -> Result<LabelBlock, RowError> {
+    let mut pairs = Vec::with_capacity(style.labels.len() + style.more.len() + 1);
+    for name in style.labels {
+        pairs.push((*name, row.text(name)?.unwrap_or(style.null_label)));
     }
+    pairs.extend(style.more.iter().copied().chain(more));
     Ok(LabelBlock::new(&pairs).expect("label names are ours, distinct and valid"))
 }

@@ -22,12 +22,17 @@ struct Settings;
 
 impl Collector<Instance> for Settings {
     fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
-        Box::pin(async move { Ok(write(&instance.query(QUERY).await?, out)?) })
+        Box::pin(async move {
+            let labels = instance.legacy_labels().unwrap_or_default();
+            let labels: Vec<_> =
+                labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            Ok(write(&instance.query(QUERY).await?, &labels, out)?)
+        })
     }
 }
 
 /// A row that cannot be read, as forks of the server have them, costs its own family alone.
-fn write(rows: &Rows, out: &mut Page) -> Result<(), RowError> {
+fn write(rows: &Rows, labels: &[(&str, &str)], out: &mut Page) -> Result<(), RowError> {
     for row in rows.iter() {
         let (Some(name), Some(setting)) = (row.text("name")?, row.text("setting")?) else {
             continue;
@@ -38,7 +43,7 @@ fn write(rows: &Rows, out: &mut Page) -> Result<(), RowError> {
             debug!(setting = name, unit, "left out a setting which cannot be read");
             continue;
         };
-        out.sample(Desc::gauge(&parameter.family, &parameter.help), &[], parameter.value);
+        out.sample(Desc::gauge(&parameter.family, &parameter.help), labels, parameter.value);
     }
     Ok(())
 }

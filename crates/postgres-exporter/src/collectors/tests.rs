@@ -1,11 +1,9 @@
 //! Tests of the table, and what collectors' tests share.
 
-use std::collections::BTreeSet;
-
 use expect_test::Expect;
-use metrics_server::{CollectorChoice, Format, Page};
+use metrics_server::{Format, Page};
 
-use super::{PLANNED, TABLE, skip_reason};
+use super::{TABLE, skip_reason};
 use crate::{
     instance::Facts,
     row::{RowError, Rows, fixture::table},
@@ -26,19 +24,40 @@ pub(super) fn check(
 }
 
 #[test]
-fn every_collector_of_postgres_exporter_has_its_flag_once() {
-    let names: BTreeSet<_> = TABLE.iter().map(|spec| spec.name).chain(PLANNED).collect();
-    assert_eq!(names.len(), 26);
-    assert_eq!(names.len(), TABLE.len() + PLANNED.len());
-    assert!(TABLE.is_sorted_by_key(|spec| spec.name));
-}
-
-#[test]
-fn defaults_are_those_of_postgres_exporter_but_for_the_checkpointer() {
-    let choice = CollectorChoice::defaults(TABLE);
-    let off: Vec<_> =
-        TABLE.iter().map(|spec| spec.name).filter(|name| !choice.is_enabled(name)).collect();
-    assert_eq!(off, Vec::<&str>::new());
+fn every_collector_of_postgres_exporter_is_there_once_with_the_default_of_0_20() {
+    let expected = [
+        ("buffercache_summary", false),
+        ("database", true),
+        ("database_wraparound", false),
+        ("locks", true),
+        ("long_running_transactions", false),
+        ("postmaster", false),
+        ("process_idle", false),
+        ("replication", true),
+        // The name of 0.19.
+        ("replication_slot", true),
+        ("replication_slots", true),
+        ("roles", true),
+        ("settings", true),
+        ("stat_activity", true),
+        ("stat_activity_autovacuum", false),
+        ("stat_archiver", true),
+        ("stat_bgwriter", true),
+        // Off in postgres_exporter.
+        ("stat_checkpointer", true),
+        ("stat_database", true),
+        ("stat_progress_vacuum", true),
+        ("stat_replication", true),
+        ("stat_statements", false),
+        ("stat_user_tables", true),
+        ("stat_wal_receiver", false),
+        ("statio_user_indexes", false),
+        ("statio_user_tables", true),
+        ("wal", true),
+        ("xlog_location", false),
+    ];
+    let ours: Vec<_> = TABLE.iter().map(|spec| (spec.name, spec.enabled_by_default)).collect();
+    assert_eq!(ours, expected);
 }
 
 #[test]
@@ -47,4 +66,13 @@ fn a_collector_without_its_view_is_skipped() {
     assert_eq!(skip_reason("stat_checkpointer", &facts(160_004)), Some("version"));
     assert_eq!(skip_reason("stat_checkpointer", &facts(170_000)), None);
     assert_eq!(skip_reason("stat_database", &facts(130_000)), None);
+    assert_eq!(skip_reason("buffercache_summary", &facts(150_000)), Some("version"));
+    assert_eq!(skip_reason("buffercache_summary", &facts(160_000)), Some("extension"));
+    assert_eq!(skip_reason("stat_statements", &facts(170_000)), Some("extension"));
+    assert_eq!(skip_reason("wal", &facts(170_000)), Some("privilege"));
+    assert_eq!(skip_reason("xlog_location", &facts(170_000)), Some("version"));
+    let extensions = [("pg_stat_statements".to_owned(), "public".to_owned())].into();
+    let facts = Facts { version: 170_000, extensions, may_list_wal: true, ..Facts::default() };
+    assert_eq!(skip_reason("stat_statements", &facts), None);
+    assert_eq!(skip_reason("wal", &facts), None);
 }

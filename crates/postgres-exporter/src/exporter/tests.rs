@@ -70,7 +70,7 @@ fn has(samples: &[String], sample: &str) -> bool {
     samples.iter().any(|line| line == sample)
 }
 
-const FACTS: &str = "in_recovery | version_num | version | database | extensions\nf | 150018 | PostgreSQL 15.18 | db | -";
+const FACTS: &str = "in_recovery | version_num | version | database | may_list_wal | extensions\nf | 150018 | PostgreSQL 15.18 | db | t | -";
 
 fn healthy(sql: &str) -> Reply {
     match sql {

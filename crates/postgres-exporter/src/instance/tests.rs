@@ -6,8 +6,8 @@ use crate::row::{RowError, fixture::table};
 #[test]
 fn facts_are_read() {
     let rows = table(
-        "in_recovery | version_num | version | database | extensions
-         t | 170012 | PostgreSQL 17.12 | app | vector=\"my schema\"",
+        "in_recovery | version_num | version | database | may_list_wal | extensions
+         t | 170012 | PostgreSQL 17.12 | app | t | vector=\"my schema\"",
     );
     let facts = Facts::read(&rows).unwrap();
     assert_eq!(
@@ -17,6 +17,7 @@ fn facts_are_read() {
             version_text: "PostgreSQL 17.12".to_owned(),
             in_recovery: true,
             database: "app".to_owned(),
+            may_list_wal: true,
             extensions: [("vector".to_owned(), "\"my schema\"".to_owned())].into(),
         }
     );

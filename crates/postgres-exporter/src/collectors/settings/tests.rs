@@ -23,7 +23,7 @@ fn parameters_become_gauges_in_base_units() {
          fsync | off | - | bool
          auto_explain.log_min_duration | -1 | ms | integer
          my-ext.x-y | 3 | '' | integer",
-        write,
+        |rows, out| write(rows, &[], out),
         &expect![[r#"
             # HELP pg_settings_archive_timeout_seconds Server Parameter: archive_timeout [Units converted to seconds.]
             # TYPE pg_settings_archive_timeout_seconds gauge
@@ -80,7 +80,7 @@ fn a_parameter_that_cannot_be_read_costs_itself_alone() {
          null_value | - | - | integer
          - | 1 | - | integer
          max_connections | 100 | - | integer",
-        write,
+        |rows, out| write(rows, &[], out),
         &expect![[r#"
             # HELP pg_settings_max_connections Server Parameter: max_connections
             # TYPE pg_settings_max_connections gauge

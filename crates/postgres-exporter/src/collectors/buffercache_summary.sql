@@ -1,0 +1,1 @@
+SELECT * FROM @schema:pg_buffercache@.pg_buffercache_summary()

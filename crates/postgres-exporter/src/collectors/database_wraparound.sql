@@ -1,0 +1,5 @@
+SELECT datname,
+       age(datfrozenxid) AS age_datfrozenxid,
+       mxid_age(datminmxid) AS age_datminmxid
+FROM pg_database
+WHERE datallowconn

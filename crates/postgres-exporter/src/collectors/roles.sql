@@ -1,0 +1,1 @@
+SELECT rolname, rolconnlimit FROM pg_roles
