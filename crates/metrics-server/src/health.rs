@@ -1,6 +1,7 @@
 //! Health: what is checked, and what `/health`, `/health/live` and `/health/ready` say of it.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -15,6 +16,8 @@ pub enum Role {
     Liveness,
     /// `/health/ready` is 503 until this has succeeded once.
     Readiness,
+    /// Nothing but `/health` itself: what is watched is not well, the process is.
+    Report,
 }
 
 /// All checks of a process. Cloning gives another handle on the same checks.
@@ -28,12 +31,14 @@ pub struct Health {
 
 #[derive(Clone, Debug)]
 struct State {
-    name: &'static str,
+    name: Cow<'static, str>,
     role: Role,
     ok: bool,
     latency: Duration,
     reason: Option<String>,
     last_success: Option<SystemTime>,
+    /// It is not checked any more; its place is kept, since handles know places.
+    withdrawn: bool,
 }
 
 /// The handle by which an exporter reports the outcome of one check.
@@ -60,7 +65,7 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct CheckReport {
     /// The check's noun, for example `postgres`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `ok`, `failing`, or `pending` before the first outcome.
     pub status: &'static str,
     /// How long the last attempt took.
@@ -82,15 +87,16 @@ impl Health {
 
     /// Registers a check, which is pending until its first outcome.
     #[must_use]
-    pub fn check(&self, name: &'static str, role: Role) -> Check {
+    pub fn check(&self, name: impl Into<Cow<'static, str>>, role: Role) -> Check {
         let mut checks = lock(&self.checks);
         checks.push(State {
-            name,
+            name: name.into(),
             role,
             ok: false,
             latency: Duration::ZERO,
             reason: None,
             last_success: None,
+            withdrawn: false,
         });
         Check { index: checks.len() - 1, checks: Arc::clone(&self.checks) }
     }
@@ -100,20 +106,23 @@ impl Health {
     pub fn is_live(&self) -> bool {
         lock(&self.checks)
             .iter()
-            .filter(|check| check.role == Role::Liveness)
+            .filter(|check| check.role == Role::Liveness && !check.withdrawn)
             .all(|check| check.ok || check.is_pending())
     }
 
-    /// Whether every check has succeeded once.
+    /// Whether every check has succeeded once, but for those that are only reported.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        lock(&self.checks).iter().all(|check| check.last_success.is_some())
+        let checks = lock(&self.checks);
+        let mut wanted = checks.iter().filter(|check| check.role != Role::Report);
+        wanted.all(|check| check.withdrawn || check.last_success.is_some())
     }
 
     /// Everything, for people and for `/health`.
     #[must_use]
     pub fn report(&self, version: &'static str, now: Instant) -> Report {
-        let checks: Vec<_> = lock(&self.checks).iter().map(State::report).collect();
+        let checks: Vec<_> =
+            lock(&self.checks).iter().filter(|check| !check.withdrawn).map(State::report).collect();
         let failing = checks.iter().any(|check| check.status == "failing");
         Report {
             status: if failing { "failing" } else { "ok" },
@@ -143,7 +152,7 @@ impl State {
         };
         let since_epoch = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         CheckReport {
-            name: self.name,
+            name: self.name.clone(),
             status,
             latency_seconds: self.latency.as_secs_f64(),
             reason: self.reason.clone(),
@@ -176,6 +185,11 @@ impl Check {
         });
     }
 
+    /// Nobody checks this any more, and nobody is told of it.
+    pub fn withdraw(&self) {
+        self.update(|state| state.withdrawn = true);
+    }
+
     fn update(&self, change: impl FnOnce(&mut State)) {
         if let Some(state) = lock(&self.checks).get_mut(self.index) {
             change(state);
@@ -204,6 +218,19 @@ mod tests {
     fn health() -> (Health, Instant) {
         let now = Instant::now();
         (Health::new(now), now)
+    }
+
+    #[test]
+    fn a_reported_check_touches_the_report_alone_and_can_be_withdrawn() {
+        let (health, now) = health();
+        let orders = health.check(String::from("orders"), Role::Report);
+        assert!(health.is_ready() && health.is_live());
+        orders.failed("the newest data is 9 s old", Duration::ZERO);
+        assert!(health.is_ready() && health.is_live());
+        assert_eq!(health.report("1", now).status, "failing");
+        orders.withdraw();
+        let report = health.report("1", now);
+        assert_eq!((report.status, report.checks.len()), ("ok", 0));
     }
 
     #[test]
