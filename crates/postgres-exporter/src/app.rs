@@ -1,18 +1,31 @@
 //! Wires the exporter together: the only place which knows every part.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use metrics_server::{
     ExporterInfo, Health, Role, Server, Shutdown, Telemetry, args::Dialect, cli::Program, http,
 };
 use prometheus::Gauge;
-use tokio::time::{Instant, interval};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
+    time::{Instant, interval},
+};
 use tracing::warn;
 
 use crate::{
     args::Args,
     exporter::{Exporter, Options},
+    queries::{
+        self, Engine, builtin, explain,
+        load::{Paths, Set},
+    },
     sources,
     target::Target,
 };
@@ -47,10 +60,41 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(8);
 ///
 /// What to watch cannot be read, or an address cannot be listened on.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    metrics_server::block_on(serve(args))?
+    let paths = args.queries.paths(&args.legacy.extend_query_path);
+    if args.queries.check {
+        return print(&explain::check(&paths.load()?)?);
+    }
+    metrics_server::block_on(async {
+        match args.queries.explain.clone() {
+            Some(name) => explain_query(&args, &paths.load()?, &name).await,
+            None => serve(args, paths).await,
+        }
+    })?
 }
 
-async fn serve(args: Args) -> anyhow::Result<()> {
+/// `postgres-exporter convert FILE`.
+///
+/// # Errors
+///
+/// The file cannot be converted.
+pub fn convert(file: &Path) -> anyhow::Result<()> {
+    print(&queries::convert::file(file)?)
+}
+
+async fn explain_query(args: &Args, set: &Set, name: &str) -> anyhow::Result<()> {
+    let sources = sources::from_environment(&|name: &str| std::env::var(name).ok())?;
+    let dsn = sources.into_iter().next().context("no data source: set DATA_SOURCE_NAME")?;
+    let target = Arc::new(Target::new(dsn, args.server.limits(), Arc::new(args.reading())));
+    let text = explain::explain(set, name, &target, &args.queries.run()).await;
+    target.close().await;
+    print(&text?)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
     let environment = |name: &str| std::env::var(name).ok();
     let sources = sources::from_environment(&environment)?;
     args.warn();
@@ -67,26 +111,54 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         .collect();
     let health = Health::new(Instant::now().into_std());
     let check = (!targets.is_empty()).then(|| health.check("postgres", Role::Readiness));
+    let choice = args.choice();
+    let queries = Engine::start(
+        paths,
+        builtin::scheduled(&choice),
+        args.queries.run(),
+        targets.clone(),
+        health.clone(),
+    )?;
     let options = Options {
         reading,
         disable_default_metrics: args.legacy.disable_default_metrics,
         collection_timeout: args.server.collection_timeout,
+        queries: queries.clone(),
     };
-    let exporter = Exporter::new(targets, &args.choice(), options, check);
+    let exporter = Exporter::new(targets, &choice, options, check);
+    reload_on_signal(queries.clone())?;
 
     let (stop, shutdown) = Shutdown::new();
     stop.clone().request_on_signal().context("cannot listen for signals")?;
     let server = Server::new(&INFO, &args.web, telemetry()?, health)
         .metrics(Arc::new(exporter.clone()))
-        // What can change while the exporter runs is read when it has changed.
-        .lifecycle(stop, || Ok(()))
+        .lifecycle(stop, {
+            let queries = queries.clone();
+            move || queries.as_ref().map_or(Ok(()), Engine::reload)
+        })
         .serve(bound, shutdown);
     let served = tokio::select! {
         served = server => served,
         never = watch(&exporter) => never,
     };
     served.context("cannot serve")?;
+    if let Some(engine) = queries {
+        engine.stop();
+    }
     exporter.close().await;
+    Ok(())
+}
+
+/// SIGHUP reads the files of queries again.
+fn reload_on_signal(queries: Option<Engine>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let Some(engine) = queries.clone() else { continue };
+            // A failure has been logged and is shown, and the old queries go on.
+            let _ended = spawn_blocking(move || engine.reload()).await;
+        }
+    });
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::{
     collectors::{DEFAULTS_OF_0_19, TABLE},
     databases::{Glob, Selection},
+    queries::args::QueryArgs,
     reading::{Compat, Reading, Statements},
     session::Limits,
 };
@@ -35,6 +36,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub legacy: LegacyArgs,
+
+    #[command(flatten)]
+    pub queries: QueryArgs,
 
     #[command(flatten)]
     pub collectors: CollectorArgs,
@@ -117,7 +121,7 @@ pub struct LegacyArgs {
           action = ArgAction::Set)]
     pub auto_discover_databases: bool,
 
-    /// File with queries of one's own. Not read yet.
+    /// File with queries of one's own. Old: `--queries.file` can do more.
     #[arg(id = "extend.query-path", long, value_name = "FILE", default_value = "")]
     pub extend_query_path: String,
 
@@ -180,7 +184,6 @@ impl LegacyArgs {
     fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         let given = [
             ("--config.file", self.config_file != "postgres_exporter.yml"),
-            ("--extend.query-path", !self.extend_query_path.is_empty()),
             ("--dumpmaps", self.dumpmaps),
             ("--metric-prefix", self.metric_prefix != "pg"),
         ];
@@ -321,6 +324,9 @@ impl Args {
     pub fn warn(&self) {
         if self.legacy.disable_settings_metrics {
             warn!("--disable-settings-metrics is now called --no-collector.settings");
+        }
+        if !self.legacy.extend_query_path.is_empty() {
+            warn!("--extend.query-path is old, --queries.file can do more");
         }
         for flag in self.legacy.without_effect() {
             warn!(flag, "this flag has no effect yet");

@@ -3,7 +3,10 @@
 
 use metrics_server::CollectorSpec;
 
-use crate::instance::{Facts, Instance};
+use crate::{
+    instance::{Facts, Instance},
+    queries::builtin,
+};
 
 mod catalogue;
 mod columns;
@@ -23,8 +26,12 @@ mod view;
 /// Begins the names of the families which tell how collectors fared.
 pub const NAMESPACE: &str = "pg";
 
-/// Every collector there is.
-pub const TABLE: &[CollectorSpec<Instance>] = &[
+/// Every collector there is: those of `postgres_exporter`, and ours.
+pub const TABLE: &[CollectorSpec<Instance>] =
+    &joined::<{ COMPATIBLE.len() + builtin::COUNT }>(COMPATIBLE, &builtin::TABLE);
+
+/// The collectors of `postgres_exporter`.
+pub const COMPATIBLE: &[CollectorSpec<Instance>] = &[
     catalogue::BUFFERCACHE_SUMMARY,
     database::SPEC,
     catalogue::DATABASE_WRAPAROUND,
@@ -68,8 +75,25 @@ pub fn skip_reason(collector: &str, facts: &Facts) -> Option<&'static str> {
         "stat_statements" => without("pg_stat_statements"),
         "wal" if !facts.may_list_wal => Some("privilege"),
         "xlog_location" if facts.major() >= 10 => Some("version"),
-        _ => None,
+        _ => builtin::skip_reason(collector, facts),
     }
+}
+
+/// Two tables as one.
+const fn joined<const N: usize>(
+    first: &[CollectorSpec<Instance>],
+    second: &[CollectorSpec<Instance>],
+) -> [CollectorSpec<Instance>; N] {
+    const ROW: CollectorSpec<Instance> = database::SPEC;
+    let mut all = [ROW; N];
+    let mut at = 0;
+    while at < N {
+        let row = if at < first.len() { &first[at] } else { &second[at - first.len()] };
+        let CollectorSpec { name, help, enabled_by_default, build } = *row;
+        all[at] = CollectorSpec { name, help, enabled_by_default, build };
+        at += 1;
+    }
+    all
 }
 
 #[cfg(test)]

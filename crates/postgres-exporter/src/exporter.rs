@@ -24,6 +24,7 @@ use tracing::{error, warn};
 use crate::{
     collectors::{self, NAMESPACE, TABLE},
     instance::Instance,
+    queries::Engine,
     reading::Reading,
     session::ConnectError,
     target::Target,
@@ -68,6 +69,8 @@ pub struct Options {
     pub disable_default_metrics: bool,
     /// `--collection-timeout`.
     pub collection_timeout: Duration,
+    /// Queries of files and of collectors that run in the background.
+    pub queries: Option<Engine>,
 }
 
 /// The servers, and what is read from them. Cloning gives another handle on the same ones.
@@ -183,21 +186,29 @@ impl Inner {
             reached += 1;
             logged_in += usize::from(instance.login_error.is_none());
             let found = async {
-                tokio::join!(self.defaults(instance, end), async {
-                    if index == first {
-                        self.collect(instance, only, end).await
-                    } else {
-                        Page::new()
-                    }
-                })
+                tokio::join!(
+                    self.defaults(instance, end),
+                    async {
+                        if index == first {
+                            self.collect(instance, only, end).await
+                        } else {
+                            Page::new()
+                        }
+                    },
+                    self.queries(index, instance, only, end)
+                )
             };
-            let (defaults, collected) = found.await;
+            let (defaults, collected, asked) = found.await;
             page.merge(defaults);
             page.merge(collected);
+            page.merge(asked);
             failed |= instance.has_failed() || instance.login_error.is_some();
         }
         if instances.first().is_some_and(Result::is_err) {
             self.write_failures(only, &mut page);
+        }
+        if let Some(engine) = &self.options.queries {
+            engine.write_files(&mut page);
         }
         self.write_own(logged_in > 0, failed, start.elapsed(), &mut page);
         Outcome { page, down: reached == 0 && !self.targets.is_empty() }
@@ -217,6 +228,21 @@ impl Inner {
             Err(_elapsed) => warn!(server = instance.server(), "default metrics took too long"),
         }
         page
+    }
+
+    /// What the files of queries make of one server. They are no collectors: whoever asks for some of
+    /// these does not get them.
+    async fn queries(
+        &self,
+        index: usize,
+        instance: &Instance,
+        only: &[String],
+        end: Instant,
+    ) -> Page {
+        match &self.options.queries {
+            Some(engine) if only.is_empty() => engine.collect(index, instance, end).await,
+            _ => Page::new(),
+        }
     }
 
     async fn collect(&self, instance: &Instance, only: &[String], end: Instant) -> Page {

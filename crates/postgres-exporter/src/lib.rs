@@ -5,7 +5,7 @@
 //! encrypted by [`tls`] where that is asked for;
 //! an [`instance`] is the server as one scrape sees it, [`collectors`] read [`row`]s from it and
 //! write families, [`databases`] are those of a server, [`reading`] what flags say of all servers,
-//! [`exporter`] puts the page together; [`app`] wires all of it.
+//! [`queries`] are those of files, [`exporter`] puts the page together; [`app`] wires all of it.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -15,6 +15,7 @@ pub mod databases;
 pub mod dsn;
 pub mod exporter;
 pub mod instance;
+pub mod queries;
 pub mod reading;
 pub mod row;
 pub mod session;
@@ -22,4 +23,4 @@ pub mod sources;
 pub mod target;
 pub mod tls;
 
-pub use app::{PROGRAM, run};
+pub use app::{PROGRAM, convert, run};

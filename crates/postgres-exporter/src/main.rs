@@ -1,8 +1,25 @@
 //! The `postgres-exporter` binary. Everything it does is in the library, where tests reach it.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use postgres_exporter::{PROGRAM, convert, run};
 
 fn main() -> ExitCode {
-    metrics_server::cli::run(&postgres_exporter::PROGRAM, postgres_exporter::run)
+    let line = metrics_server::args::command_line();
+    match line.as_slice() {
+        [_, command, file] if command == "convert" => convert(Path::new(file))
+            .map_or_else(|error| complain(&format!("{error:#}")), |()| ExitCode::SUCCESS),
+        [_, command, ..] if command == "convert" => complain("expected one file: convert FILE"),
+        _ => metrics_server::cli::run(&PROGRAM, run),
+    }
+}
+
+fn complain(reason: &str) -> ExitCode {
+    let _closed = writeln!(io::stderr(), "{}: error: {reason}", PROGRAM.info.name);
+    ExitCode::FAILURE
 }

@@ -3,7 +3,7 @@
 use expect_test::Expect;
 use metrics_server::{Format, Page};
 
-use super::{TABLE, skip_reason};
+use super::{COMPATIBLE as TABLE, skip_reason};
 use crate::{
     instance::Facts,
     row::{RowError, Rows, fixture::table},

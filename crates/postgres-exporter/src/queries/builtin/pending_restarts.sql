@@ -1,0 +1,1 @@
+SELECT count(*) AS count FROM pg_settings WHERE pending_restart

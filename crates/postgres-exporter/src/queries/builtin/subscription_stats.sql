@@ -1,0 +1,1 @@
+SELECT subname, apply_error_count, sync_error_count FROM pg_stat_subscription_stats

@@ -1,0 +1,419 @@
+//! Running queries: with scrapes, from a cache, or in the background; and new files in their place.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use metrics_server::{Check, Desc, Health, Page, Role};
+use tokio::{
+    runtime::Handle,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tracing::{debug, error, info, warn};
+
+use super::{
+    Accumulator, Freshness, Query,
+    ask::{Outcome, Run, ask},
+    load::{Loaded, Paths, Set},
+};
+use crate::{instance::Instance, target::Target};
+
+/// Time for one run in the background, however rare it is.
+const BACKGROUND_LIMIT: Duration = Duration::from_mins(1);
+/// Time for one run in the background, however frequent it is.
+const BACKGROUND_LIMIT_MIN: Duration = Duration::from_secs(5);
+
+const SUCCESS: Desc<'static> =
+    Desc::gauge("pg_queries_success", "Whether the query's latest run succeeded in all databases.");
+const DURATION: Desc<'static> =
+    Desc::gauge("pg_queries_duration_seconds", "Duration of the query's latest run.");
+const ROWS: Desc<'static> =
+    Desc::gauge("pg_queries_rows", "Rows of the query's latest answer which were read.");
+const SERIES: Desc<'static> =
+    Desc::gauge("pg_queries_series", "Series which the query's latest answer became.");
+const AGE: Desc<'static> = Desc::gauge(
+    "pg_queries_age_seconds",
+    "Age of the answer of a query which is cached or asked in the background.",
+);
+const SKIPPED: Desc<'static> =
+    Desc::gauge("pg_queries_skipped", "Queries which this server has nothing for, by reason.");
+const DROPPED: Desc<'static> = Desc::gauge(
+    "pg_queries_dropped",
+    "What the query's latest answer lost on the way to series, by reason.",
+);
+const LOADED: Desc<'static> =
+    Desc::gauge("pg_queries_loaded", "Queries which were read from files.");
+const RELOAD: Desc<'static> = Desc::gauge(
+    "pg_queries_config_last_reload_successful",
+    "Whether the files of queries could be used when they were last read.",
+);
+const RELOADED: Desc<'static> = Desc::gauge(
+    "pg_queries_config_last_reload_success_timestamp_seconds",
+    "When the files of queries were last read with success.",
+);
+const LOAD_ERROR: Desc<'static> = Desc::gauge(
+    "pg_exporter_user_queries_load_error",
+    "Whether the user queries file was loaded and parsed successfully (1 for error, 0 for success).",
+);
+
+/// The queries of all files, at work. Cloning gives another handle on the same ones.
+///
+/// Its lock is held for a few instructions only, never across an `await`.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    paths: Paths,
+    /// Queries of collectors that run in the background, on the first server.
+    ours: Vec<Loaded>,
+    run: Run,
+    targets: Vec<Arc<Target>>,
+    health: Health,
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+/// What changes.
+struct State {
+    set: Arc<Set>,
+    answers: BTreeMap<Key, Kept>,
+    /// Background runs of the queries in `set`; they end with it.
+    background: JoinSet<()>,
+    checks: BTreeMap<String, Check>,
+    reload_failed: bool,
+    reloaded_seconds: f64,
+}
+
+/// A query's name and the index of a server.
+type Key = (String, usize);
+
+/// An answer which may be served again.
+#[derive(Clone)]
+struct Kept {
+    at: Instant,
+    outcome: Arc<Outcome>,
+}
+
+impl Engine {
+    /// Reads the files and begins background runs, those of `ours` as well; `None` where there is
+    /// neither. Has to be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be used.
+    pub fn start(
+        paths: Paths,
+        ours: Vec<Loaded>,
+        run: Run,
+        targets: Vec<Arc<Target>>,
+        health: Health,
+    ) -> anyhow::Result<Option<Self>> {
+        if paths.is_empty() && ours.is_empty() {
+            return Ok(None);
+        }
+        let set = paths.load()?;
+        info!(queries = set.queries.len(), files = set.files, "queries loaded");
+        let state = State {
+            set: Arc::default(),
+            answers: BTreeMap::new(),
+            background: JoinSet::new(),
+            checks: BTreeMap::new(),
+            reload_failed: false,
+            reloaded_seconds: 0.0,
+        };
+        let (runtime, state) = (Handle::current(), Mutex::new(state));
+        let inner = Arc::new(Inner { paths, ours, run, targets, health, runtime, state });
+        let engine = Self { inner };
+        engine.replace(set);
+        Ok(Some(engine))
+    }
+
+    /// Reads the files again. Where one is wrong, the old queries stay.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the files, in one line.
+    pub fn reload(&self) -> Result<(), String> {
+        match self.inner.paths.load() {
+            Ok(set) => {
+                info!(queries = set.queries.len(), files = set.files, "queries loaded again");
+                self.replace(set);
+                Ok(())
+            }
+            Err(error) => {
+                let reason = format!("{error:#}");
+                error!(error = reason, "queries were not loaded again");
+                self.inner.state().reload_failed = true;
+                Err(reason)
+            }
+        }
+    }
+
+    /// Ends background runs.
+    pub fn stop(&self) {
+        self.inner.state().background.abort_all();
+    }
+
+    fn replace(&self, mut set: Set) {
+        set.queries.extend(self.inner.ours.iter().cloned());
+        let set = Arc::new(set);
+        let mut state = self.inner.state();
+        state.checks(&set, &self.inner.health);
+        state.set = Arc::clone(&set);
+        state.answers.clear();
+        state.reload_failed = set.extended.as_ref().is_some_and(|file| file.failed);
+        if !state.reload_failed {
+            state.reloaded_seconds = unix_seconds();
+        }
+        // The old set's runs are aborted with their owner.
+        state.background = JoinSet::new();
+        for (index, target) in self.inner.targets.iter().enumerate() {
+            for loaded in &set.queries {
+                let Some(every) = loaded.query.schedule else { continue };
+                if loaded.query.builtin && index > 0 {
+                    continue;
+                }
+                let (inner, target) = (Arc::clone(&self.inner), Arc::clone(target));
+                let loaded = loaded.clone();
+                let at_work = async move { background(inner, target, index, loaded, every).await };
+                state.background.spawn_on(at_work, &self.inner.runtime);
+            }
+        }
+    }
+
+    /// What one scrape sees of all queries on the server `index`.
+    pub async fn collect(&self, index: usize, instance: &Instance, end: Instant) -> Page {
+        let inner = &self.inner;
+        let set = Arc::clone(&inner.state().set);
+        let now = Instant::now();
+        let mut answers: BTreeMap<usize, Kept> = BTreeMap::new();
+        let mut due = Vec::new();
+        for (place, loaded) in set.queries.iter().enumerate() {
+            let query = &loaded.query;
+            let kept = inner.kept(&query.name, index);
+            let is_fresh = |kept: &Kept| {
+                query.schedule.is_some()
+                    || (kept.outcome.failure.is_none() && now.duration_since(kept.at) < query.ttl)
+            };
+            match kept.filter(is_fresh) {
+                Some(kept) => {
+                    answers.insert(place, kept);
+                }
+                None if query.schedule.is_none() => due.push((place, loaded)),
+                // Its first run has not ended yet.
+                None => {}
+            }
+        }
+        let asked: Vec<_> = due.iter().map(|(_, loaded)| *loaded).collect();
+        let outcomes = inner.ask(instance, &asked, end).await;
+        let at = Instant::now();
+        for ((place, loaded), outcome) in due.into_iter().zip(outcomes) {
+            answers.insert(place, inner.keep(&loaded.query, index, at, outcome));
+        }
+        inner.page(&set, &answers, &instance.server(), at)
+    }
+
+    /// What is known of the files, once a page.
+    pub fn write_files(&self, page: &mut Page) {
+        if self.inner.paths.is_empty() {
+            return;
+        }
+        let state = self.inner.state();
+        let loaded = state.set.queries.len() - self.inner.ours.len();
+        page.sample(LOADED, &[], loaded as f64);
+        page.sample(RELOAD, &[], f64::from(u8::from(!state.reload_failed)));
+        page.sample(RELOADED, &[], state.reloaded_seconds);
+        if let Some(file) = &state.set.extended {
+            let labels = [("filename", file.filename.as_str()), ("hashsum", file.hashsum.as_str())];
+            page.sample(LOAD_ERROR, &labels, f64::from(u8::from(file.failed)));
+        }
+    }
+}
+
+impl Inner {
+    async fn ask(&self, instance: &Instance, due: &[&Loaded], end: Instant) -> Vec<Outcome> {
+        let server = instance.server();
+        let mut outcomes = Vec::with_capacity(due.len());
+        // Those with the label and those without are asked together.
+        let with: Vec<_> = due.iter().map(|loaded| (Arc::clone(&loaded.query), None)).collect();
+        let labelled = due.first().map(|loaded| self.labels(loaded, &server)).unwrap_or_default();
+        let same = due.iter().all(|loaded| self.labels(loaded, &server) == labelled);
+        if same {
+            return ask(instance, &with, &labelled, &self.run, end).await;
+        }
+        for loaded in due {
+            let query = [(Arc::clone(&loaded.query), None)];
+            let labels = self.labels(loaded, &server);
+            outcomes.extend(ask(instance, &query, &labels, &self.run, end).await);
+        }
+        outcomes
+    }
+
+    /// The label which tells servers apart, where that is needed.
+    fn labels<'a>(&self, loaded: &Loaded, server: &'a str) -> Vec<(&'static str, &'a str)> {
+        let several = self.targets.len() > 1 && !loaded.query.builtin;
+        if loaded.server || several { vec![("server", server)] } else { Vec::new() }
+    }
+
+    fn kept(&self, query: &str, index: usize) -> Option<Kept> {
+        self.state().answers.get(&(query.to_owned(), index)).cloned()
+    }
+
+    /// Remembers an answer if it may be served again.
+    fn keep(&self, query: &Query, index: usize, at: Instant, outcome: Outcome) -> Kept {
+        if let Some(failure) = &outcome.failure {
+            warn!(query = query.name, error = failure, "query failed");
+        }
+        let kept = Kept { at, outcome: Arc::new(outcome) };
+        if query.schedule.is_some() || !query.ttl.is_zero() {
+            self.state().answers.insert((query.name.clone(), index), kept.clone());
+        }
+        kept
+    }
+
+    /// The families of all answers, and what became of each query. One which is fatal and has failed
+    /// takes all families along.
+    fn page(&self, set: &Set, answers: &BTreeMap<usize, Kept>, server: &str, at: Instant) -> Page {
+        let mut page = Page::new();
+        let mut fatal = false;
+        for (place, loaded) in set.queries.iter().enumerate() {
+            let Some(kept) = answers.get(&place) else { continue };
+            let query = &loaded.query;
+            fatal |= query.fatal && kept.outcome.failure.is_some();
+            let labels = self.labels(loaded, server);
+            let cached = query.schedule.is_some() || !query.ttl.is_zero();
+            let age = cached.then(|| at.saturating_duration_since(kept.at));
+            report(query, &kept.outcome, age, &labels, &mut page);
+        }
+        if !fatal {
+            for kept in answers.values() {
+                page.merge(kept.outcome.page.clone());
+            }
+        }
+        page
+    }
+
+    /// Plain values: a panic elsewhere leaves none half written.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A check for each freshness of `set`; those of queries which are gone are withdrawn.
+    fn checks(&mut self, set: &Set, health: &Health) {
+        let wanted: Vec<&Freshness> =
+            set.queries.iter().filter_map(|loaded| loaded.query.freshness.as_ref()).collect();
+        self.checks.retain(|name, check| {
+            let stays = wanted.iter().any(|freshness| freshness.name == *name);
+            if !stays {
+                check.withdraw();
+            }
+            stays
+        });
+        for freshness in wanted {
+            let name = freshness.name.clone();
+            self.checks.entry(name.clone()).or_insert_with(|| health.check(name, Role::Report));
+        }
+    }
+}
+
+/// Runs a query again and again on one server, until its set is replaced.
+async fn background(
+    inner: Arc<Inner>,
+    target: Arc<Target>,
+    index: usize,
+    loaded: Loaded,
+    every: Duration,
+) -> ! {
+    let query = &loaded.query;
+    let sums = query.accumulate.then(Accumulator::default);
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let start = Instant::now();
+        let end = start + every.clamp(BACKGROUND_LIMIT_MIN, BACKGROUND_LIMIT);
+        let outcome = match target.instance(end).await {
+            Ok(instance) => {
+                let server = instance.server();
+                let labels = inner.labels(&loaded, &server);
+                let asked = [(Arc::clone(query), sums.as_ref())];
+                let outcomes = ask(&instance, &asked, &labels, &inner.run, end).await;
+                outcomes.into_iter().next().unwrap_or_default()
+            }
+            Err(error) => Outcome { failure: Some(error.to_string()), ..Outcome::default() },
+        };
+        debug!(query = query.name, elapsed_ms = start.elapsed().as_millis(), "asked");
+        if let Some(freshness) = &query.freshness {
+            let check = inner.state().checks.get(&freshness.name).cloned();
+            if let Some(check) = check {
+                judge(freshness, &outcome, &check);
+            }
+        }
+        // Only its metrics are of interest here.
+        drop(inner.keep(query, index, start, outcome));
+    }
+}
+
+/// Tells `/health` what a run means for a freshness check.
+#[expect(clippy::disallowed_methods, reason = "a health check is stamped when it ends")]
+fn judge(freshness: &Freshness, outcome: &Outcome, check: &Check) {
+    let limit = freshness.age_max.as_secs_f64();
+    let reason = match (&outcome.failure, outcome.skipped, outcome.age_seconds) {
+        (Some(failure), ..) => failure.clone(),
+        (None, Some(reason), _) => format!("the query does not run here: {reason}"),
+        (None, None, Some(age)) if age <= limit => {
+            return check.succeeded(SystemTime::now(), outcome.elapsed);
+        }
+        (None, None, Some(age)) if age.is_finite() => {
+            format!("the newest data is {age:.0} s old, {limit:.0} s are allowed")
+        }
+        (None, None, _) => "there is no data".to_owned(),
+    };
+    check.failed(reason, outcome.elapsed);
+}
+
+fn report(
+    query: &Query,
+    outcome: &Outcome,
+    age: Option<Duration>,
+    labels: &[(&str, &str)],
+    page: &mut Page,
+) {
+    let own = [("query", query.name.as_str())];
+    let labels = [&own[..], labels].concat();
+    if let Some(reason) = outcome.skipped {
+        page.sample(SKIPPED, &[&labels[..], &[("reason", reason)]].concat(), 1.0);
+        return;
+    }
+    page.sample(SUCCESS, &labels, f64::from(u8::from(outcome.failure.is_none())));
+    page.sample(DURATION, &labels, outcome.elapsed.as_secs_f64());
+    page.sample(ROWS, &labels, outcome.tally.rows as f64);
+    page.sample(SERIES, &labels, outcome.tally.series as f64);
+    if let Some(age) = age {
+        page.sample(AGE, &labels, age.as_secs_f64());
+    }
+    for (reason, count) in outcome.tally.dropped() {
+        let labels = [&labels[..], &[("reason", reason.as_str())]].concat();
+        page.sample(DROPPED, &labels, count as f64);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "files are stamped when they were read")]
+fn unix_seconds() -> f64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("paths", &self.inner.paths).finish_non_exhaustive()
+    }
+}
