@@ -46,6 +46,10 @@ const DURATION: Metric =
     Metric::gauge("exporter_keys_duration_seconds", "How long reading it took");
 const VISITED: Metric =
     Metric::gauge("exporter_keys_visited", "Keys that were visited to read it, at most");
+const REFUSED: Metric = Metric::gauge(
+    "exporter_keys_refused",
+    "What the server did not allow of it: lists of keys, counts, groups",
+);
 const RUNNING: Metric = Metric::gauge(
     "exporter_keys_running",
     "Whether keys are being read in the background at the moment",
@@ -314,6 +318,7 @@ impl Shown {
                 (&AGE, seconds(report.age)),
                 (&DURATION, seconds(report.took)),
                 (&VISITED, report.visited.map(|count| count as f64)),
+                (&REFUSED, report.refused.map(|count| count as f64)),
                 (&RUNNING, Some(f64::from(u8::from(report.running)))),
                 (&PASSES, Some(report.passes as f64)),
                 (&FAILURES, Some(report.failures as f64)),

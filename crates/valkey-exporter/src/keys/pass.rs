@@ -59,6 +59,8 @@ pub(super) struct Pass {
     pub(super) fast_until: Instant,
     /// Keys that scans have visited.
     pub(super) visited: u64,
+    /// What the servers did not allow.
+    pub(super) refused: u64,
 }
 
 /// Where a scan is.
@@ -138,7 +140,7 @@ impl Pass {
         self.look_up(&found, &mut findings).await?;
         for pattern in &spec.counts {
             let counted = self.count(pattern).await;
-            if let Some(count) = unless_refused(counted, "cannot count keys")? {
+            if let Some(count) = self.unless_refused(counted, "cannot count keys")? {
                 findings.counts.push((pattern.clone(), count));
             }
         }
@@ -225,9 +227,7 @@ impl Pass {
         let mut found = BTreeSet::new();
         for pattern in patterns {
             let mut scan = Scan::of(pattern);
-            while let Some((_, names)) =
-                unless_refused(self.page(&mut scan).await, "cannot scan for keys")?.flatten()
-            {
+            while let Some((_, names)) = self.next_found(&mut scan).await? {
                 for name in names {
                     let key = KeyName { database: pattern.database, name };
                     if found.len() < self.keys.bounds.found_max {
@@ -241,6 +241,31 @@ impl Pass {
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    async fn next_found(
+        &mut self,
+        scan: &mut Scan<'_>,
+    ) -> Result<Option<(usize, Vec<Vec<u8>>)>, Failure> {
+        let page = self.page(scan).await;
+        Ok(self.unless_refused(page, "cannot scan for keys")?.flatten())
+    }
+
+    /// What a server refuses costs what was asked, not the pass.
+    fn unless_refused<T>(
+        &mut self,
+        outcome: Result<T, Failure>,
+        what: &str,
+    ) -> Result<Option<T>, Failure> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if failure.spares_connection() => {
+                debug!(error = %failure, "{what}");
+                self.refused = self.refused.saturating_add(1);
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn count(&mut self, pattern: &KeyName) -> Result<u64, Failure> {
@@ -278,7 +303,7 @@ impl Pass {
     async fn look_up(&mut self, keys: &[KeyName], findings: &mut Findings) -> Result<(), Failure> {
         for (server, database, keys) in self.batches(keys) {
             let looked_up = self.look_up_batch(server, database, &keys).await;
-            let looked_up = unless_refused(looked_up, "cannot look up keys")?;
+            let looked_up = self.unless_refused(looked_up, "cannot look up keys")?;
             findings.keys.extend(looked_up.unwrap_or_default());
         }
         Ok(())
@@ -325,7 +350,7 @@ impl Pass {
         for (server, database, keys) in self.batches(&keys) {
             let commands = keys.iter().map(|key| about("TYPE", key)).collect();
             let kinds = self.ask(server, database, commands, keys.len() as u64).await;
-            let kinds = unless_refused(kinds, "cannot look up keys")?.unwrap_or_default();
+            let kinds = self.unless_refused(kinds, "cannot look up keys")?.unwrap_or_default();
             streams.extend(keys.into_iter().zip(kinds).filter_map(|(key, kind)| {
                 let kind = kind.ok()?;
                 (text(&kind)? == "stream").then_some(key)
@@ -342,7 +367,8 @@ impl Pass {
         for (server, database, keys) in self.batches(keys) {
             let commands = keys.iter().flat_map(|key| [xinfo("STREAM", key), xinfo("GROUPS", key)]);
             let answers = self.ask(server, database, commands.collect(), keys.len() as u64).await;
-            let answers = unless_refused(answers, "cannot look up streams")?.unwrap_or_default();
+            let answers =
+                self.unless_refused(answers, "cannot look up streams")?.unwrap_or_default();
             let mut answers = answers.into_iter();
             for key in keys {
                 let (Some(stream), Some(groups)) = (answers.next(), answers.next()) else { break };
@@ -408,7 +434,7 @@ impl Pass {
             self.plan.keyspace.keys().copied().chain(everywhere).collect();
         for database in with_keys {
             let tally = self.groups_of(database).await;
-            let tally = unless_refused(tally, "cannot group keys")?;
+            let tally = self.unless_refused(tally, "cannot group keys")?;
             match tally {
                 Some(tally) => databases.insert(database, tally),
                 None => databases.remove(&database),
@@ -448,18 +474,6 @@ impl Pass {
         }
         self.tell_if_full(&seen);
         Ok(tally)
-    }
-}
-
-/// What a server refuses costs what was asked, not the pass.
-fn unless_refused<T>(outcome: Result<T, Failure>, what: &str) -> Result<Option<T>, Failure> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(failure) if failure.spares_connection() => {
-            debug!(error = %failure, "{what}");
-            Ok(None)
-        }
-        Err(failure) => Err(failure),
     }
 }
 

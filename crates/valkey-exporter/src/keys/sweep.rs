@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{sync::watch, task::JoinHandle, time::timeout_at};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     Keys,
@@ -23,9 +23,19 @@ use crate::{command::Failure, node::Node};
 /// Servers and lists of keys that are remembered.
 const SWEEPS_MAX: usize = 4_096;
 
+/// How long one is that no scrape asks for: it holds a connection.
+const UNUSED_MAX: Duration = Duration::from_mins(10);
+
 /// The sweeps of all servers, by server and list of keys.
 #[derive(Debug, Default)]
-pub(super) struct Sweeps(Mutex<BTreeMap<String, Arc<Sweep>>>);
+pub(super) struct Sweeps(Mutex<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    sweeps: BTreeMap<String, Arc<Sweep>>,
+    /// When those were dropped which no scrape asks for.
+    cleared: Option<Instant>,
+}
 
 /// The passes over one list of keys of one server.
 #[derive(Debug, Default)]
@@ -43,6 +53,8 @@ struct State {
     slow: bool,
     passes: u64,
     failures: u64,
+    /// The last pass came to no end.
+    failing: bool,
     used: Option<Instant>,
 }
 
@@ -53,6 +65,7 @@ struct Last {
     finished: Instant,
     took: Duration,
     visited: u64,
+    refused: u64,
 }
 
 /// What a scrape shows.
@@ -63,6 +76,7 @@ pub(super) struct Report {
     pub(super) age: Option<Duration>,
     pub(super) took: Option<Duration>,
     pub(super) visited: Option<u64>,
+    pub(super) refused: Option<u64>,
     pub(super) running: bool,
     pub(super) passes: u64,
     pub(super) failures: u64,
@@ -72,15 +86,20 @@ impl Sweeps {
     /// The sweep of this name. Those which were not asked for longest make room.
     pub(super) fn get(&self, name: &str, now: Instant) -> Arc<Sweep> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(name) && all.len() >= SWEEPS_MAX {
-            let oldest = all.iter().min_by_key(|(_, sweep)| sweep.state().used);
+        if all.cleared.is_none_or(|cleared| now.saturating_duration_since(cleared) > UNUSED_MAX) {
+            all.cleared = Some(now);
+            all.sweeps.retain(|_, sweep| sweep.is_wanted(now));
+        }
+        let sweeps = &mut all.sweeps;
+        if !sweeps.contains_key(name) && sweeps.len() >= SWEEPS_MAX {
+            let oldest = sweeps.iter().min_by_key(|(_, sweep)| sweep.state().used);
             if let Some(name) = oldest.map(|(name, _)| name.clone())
-                && let Some(sweep) = all.remove(&name)
+                && let Some(sweep) = sweeps.remove(&name)
             {
                 sweep.stop();
             }
         }
-        let sweep = all.entry(name.to_owned()).or_default();
+        let sweep = sweeps.entry(name.to_owned()).or_default();
         sweep.state().used = Some(now);
         Arc::clone(sweep)
     }
@@ -89,6 +108,12 @@ impl Sweeps {
 impl Sweep {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_wanted(&self, now: Instant) -> bool {
+        let state = self.state();
+        let used = state.used.is_some_and(|used| now.saturating_duration_since(used) <= UNUSED_MAX);
+        used || state.running.is_some()
     }
 
     fn stop(&self) {
@@ -158,11 +183,18 @@ impl Sweep {
                 // Where keys have become few again, scrapes wait for them again.
                 state.slow = slow && last.visited > keys.bounds.scrape_max;
                 state.passes += 1;
+                state.failing = false;
                 state.servers = (!servers.cluster).then_some(servers);
                 state.last = Some(last);
             }
             Err(failure) => {
-                debug!(error = %failure, "cannot look at keys");
+                // Told once, until it works again.
+                if state.failing {
+                    debug!(error = %failure, "cannot look at keys");
+                } else {
+                    warn!(error = %failure, "cannot look at keys");
+                }
+                state.failing = true;
                 state.failures += 1;
                 if !slow {
                     // What a scrape shows is of this scrape.
@@ -180,6 +212,7 @@ impl Sweep {
             age: last.map(|last| now.saturating_duration_since(last.finished)),
             took: last.map(|last| last.took),
             visited: last.map(|last| last.visited),
+            refused: last.map(|last| last.refused),
             running: state.running.is_some(),
             passes: state.passes,
             failures: state.failures,
@@ -213,18 +246,20 @@ impl Run {
             }
         };
         let slow = *phase.borrow() == Phase::Slow;
-        let outcome = outcome.map(|(findings, visited, servers)| {
+        let outcome = outcome.map(|(findings, pass)| {
             #[expect(clippy::disallowed_methods, reason = "a pass is stamped")]
             let finished = Instant::now();
             let took = finished.saturating_duration_since(start);
-            (Last { findings: Arc::new(findings), finished, took, visited }, servers)
+            let Pass { visited, refused, servers, .. } = pass;
+            let findings = Arc::new(findings);
+            (Last { findings, finished, took, visited, refused }, servers)
         });
         sweep.finish(outcome, slow, &keys);
         phase.send_replace(Phase::Done);
     }
 }
 
-/// Findings, how many keys were visited, and the connections.
+/// What a pass found, and the pass at its end.
 async fn pass(
     keys: &Arc<Keys>,
     node: &Node,
@@ -232,7 +267,7 @@ async fn pass(
     servers: Option<Servers>,
     phase: watch::Sender<Phase>,
     fast_until: Instant,
-) -> Result<(Findings, u64, Servers), Failure> {
+) -> Result<(Findings, Pass), Failure> {
     let servers = if let Some(servers) = servers {
         servers
     } else {
@@ -241,7 +276,7 @@ async fn pass(
         Servers::open(node, keys.cluster, deadline).await?
     };
     let keys = Arc::clone(keys);
-    let mut pass = Pass { plan, keys, servers, phase, fast_until, visited: 0 };
+    let mut pass = Pass { plan, keys, servers, phase, fast_until, visited: 0, refused: 0 };
     let findings = pass.run().await?;
-    Ok((findings, pass.visited, pass.servers))
+    Ok((findings, pass))
 }

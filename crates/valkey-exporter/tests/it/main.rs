@@ -4,3 +4,4 @@ mod behaviour;
 mod cases;
 mod exporter;
 mod fake;
+mod keys;

@@ -1,0 +1,185 @@
+//! Keys as an operator sees them: in a cluster, in the background, by parameters, and flags that
+//! cannot be used.
+
+use std::{io::Read as _, net::TcpListener, process::Stdio};
+
+use crate::{
+    exporter::{Exporter, command, value},
+    fake::{Fake, Reply},
+};
+
+fn info(keys: u32) -> Reply {
+    Reply::Text(format!(
+        "# Server\r\nredis_version:7.2.4\r\n# Replication\r\nrole:master\r\n# Keyspace\r\n\
+         db0:keys={keys},expires=0,avg_ttl=0\r\n"
+    ))
+}
+
+fn json(value: serde_json::Value) -> Reply {
+    Reply::Json(value)
+}
+
+fn address(fake: &Fake) -> String {
+    format!("--redis.addr=redis://127.0.0.1:{}", fake.port)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket").port()
+}
+
+#[test]
+fn keys_of_a_cluster_are_those_of_every_primary() {
+    let list = |size: u32| {
+        vec![
+            ("TYPE *", json("list".into())),
+            ("LLEN *", json(size.into())),
+            ("MEMORY USAGE *", json(10.into())),
+        ]
+    };
+    let mut other = list(2);
+    other.push(("SCAN 0 MATCH k* COUNT 1000", json(serde_json::json!(["0", ["k3", "k4"]]))));
+    other.push(("SCAN 0 COUNT 1000", json(serde_json::json!(["0", ["k3"]]))));
+    let other = Fake::start(&other);
+    let port = free_port();
+    let slots = serde_json::json!([
+        [0, 8191, ["127.0.0.1", port, "a"], ["127.0.0.1", 1, "replica"]],
+        [8192, 16383, ["127.0.0.1", other.port, "b"]],
+    ]);
+    let mut first = list(1);
+    first.push(("INFO ALL", info(3)));
+    first.push(("CLUSTER SLOTS", json(slots)));
+    first.push(("SCAN 0 MATCH k* COUNT 1000", json(serde_json::json!(["0", ["k1", "k2", "k3"]]))));
+    first.push(("SCAN 0 COUNT 1000", json(serde_json::json!(["0", ["k1", "k2"]]))));
+    let first = Fake::start_on(port, &first);
+    // The slot of foo is 12182, that of hello 866.
+    let exporter = Exporter::start(&[
+        &address(&first),
+        "--is-cluster",
+        "--count-keys=k*",
+        "--check-single-keys=foo,hello",
+        "--check-key-groups=^(k)",
+    ]);
+    let page = exporter.get("/metrics").body;
+    // One key was moved while it was looked for.
+    assert_eq!(value(&page, r#"redis_keys_count{db="db0",key="k*"}"#), Some(4.0), "{page}");
+    assert_eq!(value(&page, r#"redis_key_size{db="db0",key="foo"}"#), Some(2.0));
+    assert_eq!(value(&page, r#"redis_key_size{db="db0",key="hello"}"#), Some(1.0));
+    assert_eq!(value(&page, r#"redis_key_group_count{db="db0",key_group="k"}"#), Some(3.0));
+    assert!(other.seen().contains(&"TYPE foo".to_owned()));
+    assert!(!first.seen().contains(&"TYPE foo".to_owned()));
+}
+
+#[test]
+fn a_scan_that_takes_longer_than_a_scrape_goes_on_behind_it() {
+    let pages: Vec<_> = (0..20)
+        .map(|page| {
+            let next = if page == 19 { 0 } else { page + 1 };
+            let names = [format!("k{page}"), "always".to_owned()];
+            (format!("SCAN {page} MATCH k* COUNT 10"), serde_json::json!([next.to_string(), names]))
+        })
+        .collect();
+    let mut table = vec![("INFO ALL", info(200))];
+    table.extend(pages.iter().map(|(command, reply)| (command.as_str(), json(reply.clone()))));
+    let fake = Fake::start(&table);
+    let exporter = Exporter::start(&[
+        &address(&fake),
+        "--count-keys=k*",
+        "--check-keys-batch-size=10",
+        "--keys.scrape-max=20",
+        "--keys.rate=400",
+        "--keys.server-time-percent=100",
+    ]);
+    let page = exporter.get("/metrics").body;
+    let running = r#"redis_exporter_keys_running{part="scanned"}"#;
+    let count = r#"redis_keys_count{db="db0",key="k*"}"#;
+    assert_eq!((value(&page, running), value(&page, count)), (Some(1.0), None), "{page}");
+    let page = exporter.until("/metrics", |page| value(&page.body, count).is_some()).body;
+    assert_eq!((value(&page, running), value(&page, count)), (Some(0.0), Some(21.0)), "{page}");
+    let took = value(&page, r#"redis_exporter_keys_duration_seconds{part="scanned"}"#);
+    // 180 of the 200 keys at 400 a second.
+    assert!(took.is_some_and(|seconds| seconds >= 0.4), "{took:?}");
+    let scans = || fake.seen().iter().filter(|command| command.starts_with("SCAN 0")).count();
+    let before = scans();
+    let page = exporter.get("/metrics").body;
+    assert_eq!(value(&page, count), Some(21.0), "what is known is shown");
+    assert_eq!(scans(), before, "and the next scan is due later");
+}
+
+#[test]
+fn with_the_flag_no_scrape_waits_for_a_scan() {
+    let fake = Fake::start(&[
+        ("INFO ALL", info(2)),
+        ("SCAN 0 MATCH k* COUNT 1000", json(serde_json::json!(["0", ["k1", "k2"]]))),
+        ("TYPE *", json("list".into())),
+        ("LLEN *", json(7.into())),
+    ]);
+    let flags = ["--count-keys=k*", "--check-single-keys=a", "--keys.background"];
+    let exporter = Exporter::start(&[&[address(&fake).as_str()][..], &flags].concat());
+    let page = exporter.get("/metrics").body;
+    assert_eq!(value(&page, r#"redis_key_size{db="db0",key="a"}"#), Some(7.0), "at once");
+    exporter.until("/metrics", |page| {
+        value(&page.body, r#"redis_keys_count{db="db0",key="k*"}"#) == Some(2.0)
+    });
+}
+
+#[test]
+fn parameters_of_scrape_replace_the_lists_of_the_flags() {
+    let fake = Fake::start(&[
+        ("INFO ALL", info(2)),
+        ("TYPE *", json("list".into())),
+        ("LLEN *", json(7.into())),
+    ]);
+    let exporter = Exporter::start(&["--redis.addr=", "--check-single-keys=a"]);
+    let target = format!("/scrape?target=127.0.0.1:{}", fake.port);
+    let size =
+        |page: &str, key| value(page, &format!("redis_key_size{{db=\"db0\",key=\"{key}\"}}"));
+    let page = exporter.get(&target).body;
+    assert_eq!((size(&page, "a"), size(&page, "b")), (Some(7.0), None));
+    let page = exporter.get(&format!("{target}&check-single-keys=b&count-keys=")).body;
+    assert_eq!((size(&page, "a"), size(&page, "b")), (None, Some(7.0)));
+    let refused = exporter.get(&format!("{target}&check-keys=x%3Dy"));
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let errors = exporter.get("/metrics").body;
+    assert_eq!(value(&errors, "redis_target_scrape_request_errors_total"), Some(1.0));
+}
+
+#[test]
+fn keys_are_looked_up_again_after_the_server_was_away() {
+    let table =
+        [("INFO ALL", info(1)), ("TYPE *", json("list".into())), ("LLEN *", json(7.into()))];
+    let fake = Fake::start(&table);
+    let port = fake.port;
+    let exporter = Exporter::start(&[&address(&fake), "--check-single-keys=a"]);
+    let size = r#"redis_key_size{db="db0",key="a"}"#;
+    assert_eq!(value(&exporter.get("/metrics").body, size), Some(7.0));
+    drop(fake);
+    assert_eq!(value(&exporter.get("/metrics").body, size), None);
+    let _fake = Fake::start_on(port, &table);
+    assert_eq!(value(&exporter.get("/metrics").body, size), Some(7.0));
+}
+
+#[test]
+fn a_list_pattern_or_script_that_cannot_be_used_is_told_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let long = folder.path().join("long.lua");
+    std::fs::write(&long, "return {}").expect("written");
+    let long = format!("--script={}", long.display());
+    for (flags, reason) in [
+        (&["--check-keys=wrong=a"][..], "number of a database"),
+        (&["--count-keys=a=b=c"], "%3D"),
+        (&["--check-single-streams=a%zz"], "hexadecimal"),
+        (&["--check-key-groups=^(a"], "no Lua pattern"),
+        (&["--check-search-indexes=["], "--check-search-indexes"),
+        (&["--script=/nowhere/at/all.lua"], "cannot read the script"),
+        (&[&long, "--script.bytes-max=3"], "--script.bytes-max is 3"),
+        (&["--keys.interval=soon"], "--keys.interval"),
+    ] {
+        let mut child = command(flags).stderr(Stdio::piped()).spawn().expect("it was built");
+        let mut text = String::new();
+        child.stderr.take().expect("asked for").read_to_string(&mut text).expect("text");
+        let status = child.wait().expect("it is our child");
+        assert_eq!(status.code(), Some(1), "{flags:?}: {text}");
+        assert!(text.contains(reason), "{flags:?}: {text}");
+    }
+}
