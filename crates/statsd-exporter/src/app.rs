@@ -183,6 +183,7 @@ fn relay(
         },
         only: args.only,
         resolve,
+        resolve_every: relay::RESOLVE_EVERY,
     };
     let relay = relay::connect(&targets, &relay::Families::register(registry)?, options);
     let relay = relay.map_err(|(target, error)| {

@@ -93,7 +93,7 @@ pub struct ListenArgs {
 
     /// How long a UDP listener which is woken for every few datagrams may let more gather, never
     /// for more than a quarter of its buffer; 0 for not at all.
-    #[arg(id = "statsd.max-coalesce", long, value_name = "DURATION", default_value = "2ms",
+    #[arg(id = "statsd.max-coalesce", long, value_name = "DURATION", default_value = "750us",
           value_parser = parse_duration)]
     pub coalesce_max: Duration,
 

@@ -1,6 +1,6 @@
 //! From series to the page, and the routes beside it.
 
-use std::{io, sync::Arc};
+use std::{cell::Cell, io, sync::Arc};
 
 use axum::{
     Router,
@@ -44,7 +44,23 @@ impl Families for Exposed {
     }
 
     fn write(&self, name: &str, out: &mut Encoder<'_>) -> io::Result<()> {
+        give_way();
         write(&self.pipeline.store, name, self.clock.tick(), out)
+    }
+}
+
+/// How much nicer a thread which writes pages is than those which read sockets.
+const NICE: i32 = 5;
+
+/// Lets the threads which read sockets go first where all cores are busy: a page can wait for a
+/// moment, a full socket buffer cannot. Once for each thread; Linux counts this by thread.
+fn give_way() {
+    thread_local! {
+        static GAVE_WAY: Cell<bool> = const { Cell::new(false) };
+    }
+    if !GAVE_WAY.replace(true) {
+        // Where it may not, pages are written as quickly as everything else.
+        let _refused = rustix::process::setpriority_process(None, NICE);
     }
 }
 

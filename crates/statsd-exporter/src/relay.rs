@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// Lines wait this long for others to fill their packet.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How long an address is used before its name is looked up again.
-const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+pub const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// How long a TCP target may take; its sender waits alone.
 const TCP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -141,6 +141,7 @@ pub struct Sender {
     target: Arc<str>,
     batches: Receiver<Vec<u8>>,
     resolve: fn(&str) -> io::Result<Vec<SocketAddr>>,
+    resolve_every: Duration,
     link: Link,
     resolved: Option<Instant>,
     packet: Vec<u8>,
@@ -274,6 +275,8 @@ pub struct Options {
     pub only: bool,
     /// Looks an address up.
     pub resolve: fn(&str) -> io::Result<Vec<SocketAddr>>,
+    /// How long what it found is used.
+    pub resolve_every: Duration,
 }
 
 /// Opens the way to each target: `host:port` or `udp://host:port`, or `tcp://host:port`. Targets as
@@ -310,6 +313,7 @@ fn open(target: &str, families: &Families, options: Options) -> io::Result<(Outl
         target,
         batches: received,
         resolve: options.resolve,
+        resolve_every: options.resolve_every,
         link,
         resolved: None,
         packet: Vec::with_capacity(options.packet_bytes_max),
@@ -345,7 +349,7 @@ impl Sender {
                 self.send();
                 due = now + FLUSH_EVERY;
             }
-            if self.resolved.is_none_or(|at| now.duration_since(at) >= RESOLVE_EVERY) {
+            if self.resolved.is_none_or(|at| now.duration_since(at) >= self.resolve_every) {
                 self.resolved = Some(now);
                 self.look_up();
             }
@@ -401,12 +405,117 @@ impl Sender {
 mod tests {
     use std::{
         io::{self, BufRead as _, BufReader},
-        net::{SocketAddr, TcpListener},
+        net::{SocketAddr, TcpListener, UdpSocket},
+        sync::{Mutex, PoisonError},
+        time::Duration,
     };
 
     use prometheus::Registry;
 
-    use super::{Families, Options, Spread, choose, connect};
+    use super::{Families, Options, RESOLVE_EVERY, Spread, choose, connect};
+
+    /// Addresses are what they say.
+    const OPTIONS: Options = Options {
+        packet_bytes_max: 1_400,
+        spread: Spread::All,
+        only: false,
+        resolve: |address| address.parse().map(|found| vec![found]).map_err(io::Error::other),
+        resolve_every: RESOLVE_EVERY,
+    };
+
+    fn target() -> (UdpSocket, String) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+        let address = socket.local_addr().expect("bound").to_string();
+        (socket, address)
+    }
+
+    /// So many lines, in however many packets.
+    fn received(socket: &UdpSocket, lines: usize) -> String {
+        let mut text = String::new();
+        while text.lines().count() < lines {
+            let mut buffer = [0; 2_000];
+            let length = socket.recv(&mut buffer).expect("a packet");
+            text.push_str(std::str::from_utf8(&buffer[..length]).expect("text"));
+        }
+        text
+    }
+
+    #[test]
+    fn a_name_is_looked_up_again() {
+        /// What the name leads to: nothing while it cannot be looked up.
+        static LEADS_TO: Mutex<Option<SocketAddr>> = Mutex::new(None);
+        let leads_to = |address: Option<&str>| {
+            let address = address.map(|address| address.parse().expect("an address"));
+            *LEADS_TO.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        };
+        let resolve = |name: &str| -> io::Result<Vec<SocketAddr>> {
+            assert_eq!(name, "statsd.example:9125");
+            let address = *LEADS_TO.lock().unwrap_or_else(PoisonError::into_inner);
+            address.map(|address| vec![address]).ok_or_else(|| io::ErrorKind::NotFound.into())
+        };
+        let options = Options { resolve, resolve_every: Duration::from_millis(10), ..OPTIONS };
+        let families = Families::register(&Registry::new()).expect("an empty registry");
+        assert!(connect(&["statsd.example:9125"], &families, options).is_err(), "no address yet");
+        let ((first, at), (second, then)) = (target(), target());
+        leads_to(Some(&at));
+        let (mut relay, mut senders) =
+            connect(&["statsd.example:9125"], &families, options).expect("an address");
+        let sender = senders.remove(0);
+        let sending = std::thread::spawn(move || sender.run());
+        relay.take(b"a:1|c");
+        relay.flush();
+        assert_eq!(received(&first, 1), "a:1|c\n");
+        leads_to(None);
+        relay.take(b"b:1|c");
+        relay.flush();
+        assert_eq!(received(&first, 1), "b:1|c\n", "the old address goes on");
+        leads_to(Some(&then));
+        second.set_nonblocking(true).expect("a socket");
+        // One batch may still go to the first.
+        while second.recv(&mut [0; 10]).is_err() {
+            relay.take(b"c:1|c");
+            relay.flush();
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        drop(relay);
+        sending.join().expect("no panic");
+    }
+
+    #[test]
+    fn drops_are_counted_by_target_and_nobody_waits() {
+        let ((slow, slow_at), (quick, quick_at)) = (target(), target());
+        let options = Options { packet_bytes_max: 70_001, ..OPTIONS };
+        let families = Families::register(&Registry::new()).expect("an empty registry");
+        let (mut relay, mut senders) =
+            connect(&[&slow_at, &quick_at], &families, options).expect("addresses");
+        let dropped = |target: &str| families.dropped.with_label_values(&[target]).get();
+        let quick_sender = senders.remove(1);
+        // The other one takes nothing: its batches wait until there are too many.
+        for _ in 0..60 {
+            relay.take(b"a:1|c");
+            relay.flush();
+        }
+        let sending = std::thread::spawn(move || quick_sender.run());
+        assert_eq!(received(&quick, 60), "a:1|c\n".repeat(60));
+        for _ in 0..10 {
+            relay.take(b"a:1|c");
+            relay.take(b"b:1|c");
+            relay.flush();
+        }
+        assert_eq!((dropped(&slow_at), dropped(&quick_at)), (12, 0));
+        assert_eq!(received(&quick, 20), "a:1|c\nb:1|c\n".repeat(10));
+        // A packet which no datagram can hold costs itself.
+        relay.take(&[b'x'; 70_000]);
+        relay.flush();
+        relay.take(b"last:1|c");
+        relay.flush();
+        drop(relay);
+        sending.join().expect("no panic");
+        assert_eq!(received(&quick, 1), "last:1|c\n");
+        assert_eq!(dropped(&quick_at), 1);
+        drop(slow);
+    }
 
     fn chosen(line: &str, targets: &[&str]) -> usize {
         choose(line.as_bytes(), targets.iter().copied()).expect("a target")
@@ -432,14 +541,9 @@ mod tests {
     fn a_target_over_tcp_gets_lines() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let target = format!("tcp://{}", listener.local_addr().expect("bound"));
-        let resolve = |address: &str| -> io::Result<Vec<SocketAddr>> {
-            address.parse().map(|address| vec![address]).map_err(io::Error::other)
-        };
-        let options =
-            Options { packet_bytes_max: 1_400, spread: Spread::All, only: false, resolve };
         let families = Families::register(&Registry::new()).expect("an empty registry");
         let (mut relay, mut senders) =
-            connect(&[target.as_str()], &families, options).expect("an address");
+            connect(&[target.as_str()], &families, OPTIONS).expect("an address");
         relay.take(b"a:1|c");
         relay.take(b"b:2|c");
         relay.flush();

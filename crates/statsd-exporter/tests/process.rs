@@ -540,3 +540,39 @@ fn a_relay_spreads_series_over_its_targets() {
     assert_eq!(relayed, sent, "each line once");
     exporter.shows(&["statsd_exporter_lines_total 40", "statsd_exporter_samples_total 0"]);
 }
+
+#[test]
+fn an_empty_host_takes_both_families_of_addresses() {
+    let exporter = Exporter::start(&["--statsd.listen-udp=:0", "--statsd.listen-tcp=:0"]);
+    let (udp, tcp) = (exporter.udp.expect("a listener"), exporter.tcp.expect("a listener"));
+    let mut sent = 0;
+    // A machine may have no addresses of the newer family.
+    for host in ["127.0.0.1", "::1"] {
+        let Ok(socket) = UdpSocket::bind((host, 0)) else { continue };
+        socket.send_to(b"a:1|c", (host, udp.port())).expect("loopback");
+        let mut stream = TcpStream::connect((host, tcp.port())).expect("TCP");
+        stream.write_all(b"a:10|c\n").expect("a line");
+        sent += 11;
+    }
+    assert!(sent >= 11);
+    exporter.shows(&[&format!("a {sent}")]);
+}
+
+#[test]
+fn the_first_refusal_of_each_limit_is_logged() {
+    let exporter = Exporter::start(&["--statsd.max-series=2", "--statsd.max-labels=1"]);
+    for line in ["a:1|c", "b:1|c", "c:1|c", "d:1|c", "a:1|c|#x:y,z:w", "a:1|c|#x:y,z:v"] {
+        exporter.send_udp(line.as_bytes());
+    }
+    exporter.shows(&[
+        "a 1",
+        "b 1",
+        "statsd_exporter_limit_refusals_total{limit=\"series\"} 2",
+        "statsd_exporter_limit_refusals_total{limit=\"labels\"} 2",
+    ]);
+    exporter.signal("TERM");
+    let (_, log, _) = exporter.end();
+    let refusals: Vec<&str> = log.lines().filter(|line| line.contains("limit reached")).collect();
+    assert_eq!(refusals.len(), 2, "{log}");
+    assert!(log.contains("flag=--statsd.max-series"), "{log}");
+}

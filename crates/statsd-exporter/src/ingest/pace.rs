@@ -8,6 +8,9 @@ use std::time::Duration;
 const FEW: u64 = 8;
 /// A pause has to gather this many to be worth it.
 const GATHERED_MIN: f64 = 4.0;
+/// A pause that gathers this many is long enough: what is saved beyond is little, and a page which is
+/// read meanwhile lacks them.
+const GATHERED_MAX: f64 = 64.0;
 /// A pause fills no more than this share of the socket's buffer.
 const BUFFER_SHARE: f64 = 0.25;
 /// What the kernel books for a full datagram of Ethernet; a small one takes less.
@@ -51,7 +54,8 @@ impl Pace {
             self.worth_it = received < FEW;
         }
         let room = BUFFER_SHARE * self.buffer_datagrams / self.rate.max(1.0);
-        let pause = self.pause_max.as_secs_f64().min(room);
+        let enough = GATHERED_MAX / self.rate.max(1.0);
+        let pause = self.pause_max.as_secs_f64().min(room).min(enough);
         let probe = self.pauses == PROBE_EVERY;
         self.paused = self.worth_it && self.rate * pause >= GATHERED_MIN && !probe;
         self.pauses = if self.paused { self.pauses + 1 } else { 0 };
@@ -65,7 +69,7 @@ mod tests {
 
     use super::Pace;
 
-    const MAX: Duration = Duration::from_millis(2);
+    const MAX: Duration = Duration::from_micros(750);
     const BUFFER_BYTES: usize = 8 << 20;
 
     /// The last of many pauses where `received` datagrams come every `micros`.
@@ -98,6 +102,13 @@ mod tests {
         let mut pace = Pace::new(MAX, 212_992);
         let pause = pause(&mut pace, 1, 2).expect("half a million a second");
         assert!(pause.as_secs_f64() * 500_000.0 < 25.0, "{pause:?}");
+    }
+
+    #[test]
+    fn it_waits_no_longer_than_is_worth_it() {
+        let mut pace = Pace::new(MAX, BUFFER_BYTES);
+        let pause = pause(&mut pace, 1, 5).expect("200,000 a second");
+        assert!((60.0..65.0).contains(&(pause.as_secs_f64() * 200_000.0)), "{pause:?}");
     }
 
     #[test]
