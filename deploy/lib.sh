@@ -5,6 +5,7 @@
 #   bin/docker-compose            Compose, where the docker client has no `compose` of its own
 #   engine/dockerd.{pid,log}      the engine that deploy/bare/engine started
 #   images-{up,test}.env          the *_IMAGE variables of the images that deploy/bare/images built
+#   alertmanager/PROJECT/         Alertmanager's configuration, made of the secrets that are there
 #   build/NAME/, log/NAME.log     what an image is built from, and how that went
 #   apt/                          package lists of other suites than the machine's own
 

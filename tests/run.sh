@@ -57,8 +57,11 @@ stage_e2e() {
 stage_rules() {
   containers
   one "promtool check config" promtool check config --lint=all --lint-fatal /etc/prometheus/prometheus.yml
-  one "promtool check rules" promtool check rules --lint=all --lint-fatal /etc/prometheus/alert_rules.yml
-  one "promtool test rules" promtool test rules /repository/rules/tests/lakehouse.yml
+  local file
+  for file in rules/*.yml; do
+    one "promtool check ${file##*/}" promtool check rules --lint=all --lint-fatal "/repository/$file"
+    one "promtool test ${file##*/}" promtool test rules "/repository/rules/tests/${file##*/}"
+  done
   one "amtool check-config" amtool check-config /repository/deploy/alertmanager/alertmanager.yml
 }
 
@@ -117,6 +120,7 @@ promtool() {
     --volume "$deploy/prometheus/prometheus.yml:/etc/prometheus/prometheus.yml:ro" \
     --volume "$deploy/prometheus/profile/trino:/etc/prometheus/profile:ro" \
     --volume "$LAKEHOUSE_ROOT/rules/lakehouse.yml:/etc/prometheus/alert_rules.yml:ro" \
+    --volume "$LAKEHOUSE_ROOT/rules:/etc/prometheus/rules:ro" \
     "$PROMETHEUS_IMAGE" "$@"
 }
 

@@ -2,6 +2,8 @@
 
 mod exporter;
 mod page;
+pub mod promql;
+pub mod rules;
 pub mod servers;
 mod wait;
 
