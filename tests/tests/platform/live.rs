@@ -11,8 +11,12 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{Page, eventually, eventually_within, get, repository};
 use serde_json::Value;
 
-use crate::stack::{
-    self, FILER, POSTGRES_EXPORTER, PREFIX, STATSD_EXPORTER, VALKEY_EXPORTER, container, metrics,
+use crate::{
+    provoke,
+    stack::{
+        self, FILER, POSTGRES_EXPORTER, PREFIX, STATSD_EXPORTER, VALKEY_EXPORTER, container,
+        metrics,
+    },
 };
 
 /// The five containers which watch; Grafana is left out where its image cannot be had.
@@ -36,6 +40,7 @@ const EXPORTER_JOBS: [&str; 3] = ["statsd-exporter", "postgres-exporter", "valke
 pub(crate) fn the_platform_comes_up() -> Result<()> {
     // What an earlier, interrupted run may have left.
     stack::remove();
+    provoke::shorten_rules()?;
     stack::run("up")
 }
 

@@ -11,6 +11,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod alerts;
 mod faults;
 mod live;
+mod provoke;
+mod series;
 mod stack;
 mod storage;
 
@@ -42,6 +44,12 @@ const STEPS: &[Step] = steps![
     alerts::what_filled_up_alerts_and_resolves,
     alerts::a_postgres_that_is_down_alerts_and_resolves,
     alerts::a_valkey_that_is_down_is_seen_and_comes_back,
+    series::every_rule_evaluates_without_error,
+    series::every_series_of_a_rule_is_there_or_said_to_be_missing,
+    series::every_series_of_a_dashboard_is_there_or_said_to_be_missing,
+    series::rates_are_taken_of_counters,
+    series::the_runbooks_of_the_five_can_be_followed,
+    provoke::what_an_operator_fears_alerts_and_resolves,
     faults::airflow_works_while_statsd_exporter_is_down,
     faults::killing_prometheus_loses_no_sample,
     faults::exporters_end_within_two_seconds,
@@ -50,8 +58,11 @@ const STEPS: &[Step] = steps![
     storage::a_full_disk_refuses_samples_and_answers_queries,
 ];
 
-/// What `E2E_FULL=1` adds: it needs 4 GB more.
-const FULL: &[Step] = steps![live::trino_is_scraped_where_its_profile_is_on];
+/// What `E2E_FULL=1` adds: it takes longer, and needs 4 GB more.
+const FULL: &[Step] = steps![
+    provoke::what_takes_longer_alerts_and_resolves,
+    live::trino_is_scraped_where_its_profile_is_on,
+];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

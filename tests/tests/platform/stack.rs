@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use e2e::{Page, eventually_within, get, repository, without_own_variables};
 use serde_json::Value;
 
+use crate::provoke;
+
 /// Container names begin with it; it is the project's name as well.
 pub(crate) const PREFIX: &str = "lakehouse-e2e";
 
@@ -50,6 +52,7 @@ pub(crate) fn script(name: &str) -> Command {
     without_own_variables(&mut command);
     command.envs(ENVIRONMENT.iter().copied());
     command.env("LAKEHOUSE_OVERRIDE", repository().join("tests/compose.e2e.yaml"));
+    command.env("PROMETHEUS_PROGRAM_RULES", provoke::rules_folder());
     command.stdin(Stdio::null());
     command
 }

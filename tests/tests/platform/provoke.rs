@@ -1,0 +1,324 @@
+//! What an operator fears, one thing after the other: done to the live platform, seen to alert in
+//! Prometheus and to arrive in Alertmanager, undone, seen to resolve.
+//!
+//! The rules of the programs run as a copy with short windows, so that this takes minutes; the five of
+//! the lakehouse are not touched (`alerts.rs`).
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+use e2e::rules;
+
+use crate::stack::{self, PREFIX, container};
+
+/// What is written as the left is read as the right, in this order.
+const SHORTER: [(&str, &str); 10] = [
+    ("[5m]", "[1m]"),
+    ("[10m]", "[1m]"),
+    ("[15m]", "[1m]"),
+    ("[30m]", "[2m]"),
+    ("[1h]", "[2m]"),
+    ("[2m]", "[1m]"),
+    ("offset 10m", "offset 1m"),
+    ("offset 15m", "offset 1m"),
+    ("offset 1h", "offset 2m"),
+    ("> 300\n", "> 20\n"),
+];
+
+/// A scrape, two evaluations, a window of a minute, and time for a busy machine.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// Where the copy stands.
+pub(crate) fn rules_folder() -> PathBuf {
+    std::env::temp_dir().join(format!("{PREFIX}-rules"))
+}
+
+/// Writes the copy of the programs' rules.
+pub(crate) fn shorten_rules() -> Result<()> {
+    let folder = rules_folder();
+    fs::create_dir_all(&folder)?;
+    for path in rules::files()? {
+        let name = path.file_name().context("a name")?;
+        if name == "lakehouse.yml" {
+            continue;
+        }
+        let mut text = fs::read_to_string(&path)?;
+        for (long, short) in SHORTER {
+            text = text.replace(long, short);
+        }
+        let lines: Vec<&str> = text
+            .lines()
+            .map(|line| match line.trim_start().strip_prefix("for: ") {
+                Some("0m") | None => line,
+                Some(_) => "        for: 15s",
+            })
+            .collect();
+        fs::write(folder.join(name), lines.join("\n") + "\n")?;
+    }
+    Ok(())
+}
+
+/// Something that can be done to the platform and undone.
+struct Fear {
+    alert: &'static str,
+    provoke: fn() -> Result<()>,
+    /// None where it is over by itself, once it has left the window.
+    undo: Option<fn() -> Result<()>>,
+}
+
+const QUICK: &[Fear] = &[
+    Fear { alert: "ValkeyReplicaLost", provoke: lose_a_replica, undo: None },
+    Fear { alert: "StatsdDatagramsDropped", provoke: flood, undo: None },
+    Fear { alert: "StatsdSamplesRefused", provoke: send_nonsense, undo: None },
+    Fear { alert: "StatsdTypeConflict", provoke: send_two_types, undo: None },
+    Fear { alert: "ValkeySlowCommands", provoke: log_every_command, undo: Some(log_slow_commands) },
+    Fear {
+        alert: "ValkeyConnectionsHigh",
+        provoke: allow_few_clients,
+        undo: Some(allow_many_clients),
+    },
+    Fear { alert: "ValkeyPersistenceFailing", provoke: forbid_saving, undo: Some(allow_saving) },
+    Fear { alert: "PostgresDeadlocks", provoke: deadlock, undo: None },
+    Fear { alert: "PostgresLongTransaction", provoke: run_long, undo: Some(end_sessions) },
+    Fear {
+        alert: "PostgresIdleInTransaction",
+        provoke: idle_in_transaction,
+        undo: Some(end_sessions),
+    },
+    Fear { alert: "PostgresRollbackRatioHigh", provoke: roll_back, undo: None },
+    Fear {
+        alert: "AirflowTasksStuckInQueue",
+        provoke: stop_the_worker,
+        undo: Some(start_the_worker),
+    },
+];
+
+const LONG: &[Fear] = &[
+    Fear {
+        alert: "AirflowSchedulerDown",
+        provoke: stop_the_scheduler,
+        undo: Some(start_the_scheduler),
+    },
+    Fear {
+        alert: "AirflowDagProcessorDown",
+        provoke: pause_the_processor,
+        undo: Some(start_the_processor),
+    },
+    Fear {
+        alert: "SeaweedFSVolumesReadOnlyDiskFull",
+        provoke: fill_the_disk,
+        undo: Some(free_the_disk),
+    },
+    Fear {
+        alert: "PostgresConnectionsExhausted",
+        provoke: take_all_connections,
+        undo: Some(end_sessions),
+    },
+    Fear {
+        alert: "ValkeyMemoryCritical",
+        provoke: allow_little_memory,
+        undo: Some(allow_more_memory),
+    },
+];
+
+fn provoke_and_undo(fears: &[Fear]) -> Result<()> {
+    for fear in fears {
+        (fear.provoke)().with_context(|| format!("cannot provoke {}", fear.alert))?;
+    }
+    for fear in fears {
+        stack::wait_for_alert(fear.alert, LIMIT)?;
+    }
+    for fear in fears {
+        if let Some(undo) = fear.undo {
+            undo().with_context(|| format!("cannot undo {}", fear.alert))?;
+        }
+    }
+    for fear in fears {
+        stack::wait_for_silence(fear.alert, LIMIT)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn what_an_operator_fears_alerts_and_resolves() -> Result<()> {
+    provoke_and_undo(QUICK)
+}
+
+pub(crate) fn what_takes_longer_alerts_and_resolves() -> Result<()> {
+    provoke_and_undo(LONG)
+}
+
+/// Python in Airflow's worker, from where metrics come.
+fn send(lines: &str) -> Result<()> {
+    let script = format!(
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+         to = ('statsd-exporter', 8125)\n{lines}"
+    );
+    stack::exec("airflow-scheduler", &["python", "-c", &script]).map(drop)
+}
+
+/// More datagrams than the kernel keeps for a process that does not read.
+fn flood() -> Result<()> {
+    stack::docker(&["pause", &container("statsd-exporter")])?;
+    let sent = send("for i in range(20000): s.sendto(b'e2e.flood:1|c', to)");
+    stack::docker(&["unpause", &container("statsd-exporter")])?;
+    sent
+}
+
+fn send_nonsense() -> Result<()> {
+    send("for i in range(100): s.sendto(b'e2e.nonsense', to)")
+}
+
+fn send_two_types() -> Result<()> {
+    send("s.sendto(b'e2e.twofold:1|c', to)\ns.sendto(b'e2e.twofold:1|g', to)")
+}
+
+fn valkey(command: &[&str]) -> Result<()> {
+    stack::exec("valkey", &[&["valkey-cli"], command].concat()).map(drop)
+}
+
+/// One that has been seen by a scrape, and goes.
+fn lose_a_replica() -> Result<()> {
+    let name = container("valkey-replica");
+    let image = stack::inspect("valkey", "{{.Config.Image}}")?;
+    let network = format!("{PREFIX}_default");
+    stack::docker(&[
+        "run",
+        "--detach",
+        "--rm",
+        "--name",
+        &name,
+        "--network",
+        &network,
+        &image,
+        "valkey-server",
+        "--replicaof",
+        "valkey",
+        "6379",
+    ])?;
+    let seen = stack::wait_for("redis_connected_slaves == 1", Duration::from_mins(1));
+    stack::docker(&["rm", "--force", &name])?;
+    seen
+}
+
+fn log_every_command() -> Result<()> {
+    valkey(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])
+}
+
+fn log_slow_commands() -> Result<()> {
+    valkey(&["CONFIG", "SET", "slowlog-log-slower-than", "10000"])
+}
+
+/// Only a few more than there are.
+fn allow_few_clients() -> Result<()> {
+    let clients = stack::value("redis_connected_clients")?;
+    valkey(&["CONFIG", "SET", "maxclients", &format!("{:.0}", clients + 3.0)])
+}
+
+fn allow_many_clients() -> Result<()> {
+    valkey(&["CONFIG", "SET", "maxclients", "10000"])
+}
+
+/// The folder that it saves to may no longer be written to.
+fn forbid_saving() -> Result<()> {
+    let container = container("valkey");
+    stack::docker(&["exec", "--user", "root", &container, "chmod", "000", "/data"])?;
+    valkey(&["BGSAVE"])
+}
+
+fn allow_saving() -> Result<()> {
+    let container = container("valkey");
+    stack::docker(&["exec", "--user", "root", &container, "chmod", "755", "/data"])?;
+    valkey(&["BGSAVE"])
+}
+
+/// Runs statements in a session of its own, in the background.
+fn session(statements: &str) -> Result<()> {
+    let script = format!(
+        "PGAPPNAME=e2e psql -XqtA -U postgres -d lakehouse -c \"{statements}\" >/dev/null 2>&1"
+    );
+    stack::docker(&["exec", "--detach", &container("postgres"), "sh", "-c", &script]).map(drop)
+}
+
+/// Two sessions that each wait for what the other holds.
+fn deadlock() -> Result<()> {
+    for (first, second) in [(1, 2), (2, 1)] {
+        session(&format!(
+            "BEGIN; SELECT pg_advisory_xact_lock({first}), pg_sleep(2); SELECT pg_advisory_xact_lock({second}); COMMIT"
+        ))?;
+    }
+    Ok(())
+}
+
+fn run_long() -> Result<()> {
+    session("SELECT pg_sleep(600)")
+}
+
+fn idle_in_transaction() -> Result<()> {
+    let script = "(echo 'BEGIN; SELECT 1;'; sleep 600) | PGAPPNAME=e2e psql -XqtA -U postgres -d lakehouse >/dev/null 2>&1";
+    stack::docker(&["exec", "--detach", &container("postgres"), "sh", "-c", script]).map(drop)
+}
+
+fn roll_back() -> Result<()> {
+    let script = "for i in $(seq 600); do echo 'BEGIN; SELECT 1; ROLLBACK;'; sleep 0.1; done | psql -XqtA -U postgres -d lakehouse >/dev/null 2>&1";
+    stack::docker(&["exec", "--detach", &container("postgres"), "sh", "-c", script]).map(drop)
+}
+
+fn end_sessions() -> Result<()> {
+    let end =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'e2e'";
+    stack::sql("postgres", end).map(drop)
+}
+
+/// As a superuser, who gets the last ones as well.
+fn take_all_connections() -> Result<()> {
+    let count = "SELECT ceil(0.97 * current_setting('max_connections')::int)::int \
+                 - count(*) FROM pg_stat_activity";
+    let count: u32 = stack::sql("postgres", count)?.parse()?;
+    for _ in 0..count {
+        session("SELECT pg_sleep(600)")?;
+    }
+    Ok(())
+}
+
+fn allow_little_memory() -> Result<()> {
+    let used = stack::value("redis_memory_used_bytes")?;
+    valkey(&["CONFIG", "SET", "maxmemory", &format!("{:.0}", used * 1.02)])
+}
+
+fn allow_more_memory() -> Result<()> {
+    valkey(&["CONFIG", "SET", "maxmemory", "32mb"])
+}
+
+fn stop_the_worker() -> Result<()> {
+    stack::docker(&["stop", &container("airflow-worker")]).map(drop)
+}
+
+fn start_the_worker() -> Result<()> {
+    stack::docker(&["start", &container("airflow-worker")]).map(drop)
+}
+
+fn stop_the_scheduler() -> Result<()> {
+    stack::docker(&["pause", &container("airflow-scheduler")]).map(drop)
+}
+
+fn start_the_scheduler() -> Result<()> {
+    stack::docker(&["unpause", &container("airflow-scheduler")]).map(drop)
+}
+
+fn pause_the_processor() -> Result<()> {
+    stack::docker(&["pause", &container("airflow-dag-processor")]).map(drop)
+}
+
+fn start_the_processor() -> Result<()> {
+    stack::docker(&["unpause", &container("airflow-dag-processor")]).map(drop)
+}
+
+/// Beyond the 1 % that a volume server keeps free.
+fn fill_the_disk() -> Result<()> {
+    let fill = "cat /dev/zero >/data/e2e-filler 2>/dev/null; true";
+    stack::exec("seaweedfs-volume", &["sh", "-c", fill]).map(drop)
+}
+
+fn free_the_disk() -> Result<()> {
+    stack::exec("seaweedfs-volume", &["rm", "/data/e2e-filler"]).map(drop)
+}
