@@ -506,7 +506,7 @@ mod tests {
         assert_eq!((dropped(&slow_at), dropped(&quick_at)), (12, 0));
         assert_eq!(received(&quick, 20), "a:1|c\nb:1|c\n".repeat(10));
         // A packet which no datagram can hold costs itself.
-        relay.take(&[b'x'; 70_000]);
+        relay.take(&vec![b'x'; 70_000]);
         relay.flush();
         relay.take(b"last:1|c");
         relay.flush();
