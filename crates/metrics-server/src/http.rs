@@ -40,10 +40,11 @@ mod rate;
 mod scrape;
 mod tls;
 
+pub use config::{WebSettings, WebUser};
 pub use landing::Field;
 use landing::Landing;
 pub(crate) use listen::unix_path;
-pub use listen::{Bound, bind, resolve};
+pub use listen::{Bound, bind, bind_with, resolve};
 pub use query::Query;
 
 /// Pages rendered at once; further scrapes wait until their deadline.
@@ -189,6 +190,17 @@ impl Server {
     ) -> Self {
         if self.shared.args.enable_lifecycle {
             self.merge(lifecycle::routes(stop, Arc::new(reload)))
+        } else {
+            self
+        }
+    }
+
+    /// With `--web.enable-lifecycle`, serves `/-/quit` alone, for exporters with a `/-/reload` of
+    /// their own.
+    #[must_use]
+    pub fn quit(self, stop: ShutdownHandle) -> Self {
+        if self.shared.args.enable_lifecycle {
+            self.merge(lifecycle::quit_route(stop))
         } else {
             self
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -39,6 +40,49 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
 ];
 
+/// What flags of an exporter say of its HTTP side, in place of a web configuration file. Files are
+/// read again when they change.
+#[derive(Clone, Debug, Default)]
+pub struct WebSettings {
+    /// PEM file of the certificate and those which vouch for it; empty for plain HTTP.
+    pub cert_file: String,
+    /// PEM file of its key.
+    pub key_file: String,
+    /// PEM file of those who sign the certificates that clients have to show; empty to ask for none.
+    pub client_ca_file: String,
+    /// `TLS10` to `TLS13`.
+    pub min_version: String,
+    /// The one user who is let in; `None` for everybody.
+    pub user: Option<WebUser>,
+    /// What a browser is told that the password is for.
+    pub realm: String,
+}
+
+impl WebSettings {
+    /// Whether they ask for nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.cert_file.is_empty() && self.user.is_none()
+    }
+}
+
+/// A user of basic authentication.
+#[derive(Clone)]
+pub struct WebUser {
+    /// The name, as a client sends it.
+    pub name: String,
+    /// The password, or its bcrypt hash.
+    pub password: String,
+    /// Whether `password` is a hash.
+    pub hashed: bool,
+}
+
+impl fmt::Debug for WebUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebUser").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// What a web configuration file says, checked and with its certificates loaded.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -49,6 +93,8 @@ pub(super) struct Loaded {
     pub(super) headers: HeaderMap,
     pub(super) users: Users,
     rate: Option<Rate>,
+    /// What stands behind `Basic` where a password is asked for.
+    pub(super) challenge: HeaderValue,
     /// What is done differently than the file asks.
     pub(super) warnings: Vec<String>,
 }
@@ -90,7 +136,45 @@ impl Loaded {
             &mut warnings,
         )
         .map_err(|reason| format!("tls_server_config: {reason}"))?;
-        Ok(Self { tls: tls.map(Arc::new), http2, headers, users, rate, warnings })
+        let challenge = HeaderValue::from_static("Basic");
+        Ok(Self { tls: tls.map(Arc::new), http2, headers, users, rate, challenge, warnings })
+    }
+
+    fn of_settings(settings: &WebSettings, read: &mut ReadFile<'_>) -> Result<Self, String> {
+        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let client_ca_file = filled(&settings.client_ca_file);
+        let file = schema::Tls {
+            cert_file: filled(&settings.cert_file),
+            key_file: filled(&settings.key_file),
+            client_auth_type: client_ca_file
+                .is_some()
+                .then(|| "RequireAndVerifyClientCert".to_owned()),
+            client_ca_file,
+            min_version: filled(&settings.min_version),
+            ..schema::Tls::default()
+        };
+        let mut warnings = Vec::new();
+        let tls = tls::server_config(&file, true, read, &mut warnings)?;
+        let users = match &settings.user {
+            None => Users::default(),
+            Some(WebUser { name, password, hashed: true }) => {
+                Users::new([(name.clone(), password.clone())].into())?
+            }
+            Some(WebUser { name, password, hashed: false }) => {
+                Users::plain(name.clone(), schema::Secret(password.clone()))
+            }
+        };
+        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{}\"", settings.realm))
+            .map_err(|_error| format!("{:?} is no realm", settings.realm))?;
+        Ok(Self {
+            tls: tls.map(Arc::new),
+            http2: true,
+            headers: HeaderMap::new(),
+            users,
+            rate: None,
+            challenge,
+            warnings,
+        })
     }
 }
 
@@ -120,12 +204,28 @@ pub(super) struct WebConfig(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
+    source: Source,
     state: Mutex<State>,
     look: Arc<tokio::sync::Mutex<Look>>,
     authenticator: Authenticator,
     /// Set once there is a registry.
     metrics: OnceLock<Metrics>,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    File(PathBuf),
+    Settings(WebSettings),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Settings(_) => f.write_str("the flags"),
+        }
+    }
 }
 
 /// How reading went the last time.
@@ -173,16 +273,29 @@ impl WebConfig {
     ///
     /// One line: what is wrong, and where.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let (files, loaded) = look(path);
+        Self::start(Source::File(path.to_owned()))
+    }
+
+    /// Reads the files which `settings` name for the first time.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong, and where.
+    pub(super) fn of_settings(settings: &WebSettings) -> io::Result<Self> {
+        Self::start(Source::Settings(settings.clone()))
+    }
+
+    fn start(source: Source) -> io::Result<Self> {
+        let (files, loaded) = look(&source);
         let loaded = loaded.map_err(|reason| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("cannot use {reason}"))
         })?;
         for warning in &loaded.warnings {
-            warn!(file = %path.display(), "{warning}");
+            warn!(file = %source, "{warning}");
         }
         let bucket = loaded.rate.map(|rate| Arc::new(Bucket::new(rate)));
         Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
+            source,
             state: Mutex::new(State { loaded: Arc::new(loaded), bucket }),
             look: Arc::new(tokio::sync::Mutex::new(Look { at: now(), files })),
             authenticator: Authenticator::new(),
@@ -220,7 +333,7 @@ impl WebConfig {
             let config = self.clone();
             let looking = tokio::task::spawn_blocking(move || config.reload(&mut look.files));
             if timeout(LOOK_LIMIT, looking).await.is_err() {
-                warn!(file = %self.0.path.display(), "reading takes long, what is in force stays");
+                warn!(file = %self.0.source, "reading takes long, what is in force stays");
             }
         }
         self.state().loaded
@@ -250,7 +363,7 @@ impl WebConfig {
         if seen.iter().all(|(path, seen)| Seen::of(&read(path)) == *seen) {
             return;
         }
-        let (files, loaded) = look(&self.0.path);
+        let (files, loaded) = look(&self.0.source);
         *seen = files;
         let tls = self.state().loaded.tls.is_some();
         let loaded = loaded.and_then(|loaded| {
@@ -261,7 +374,7 @@ impl WebConfig {
         if let Some(metrics) = self.0.metrics.get() {
             metrics.record(loaded.is_ok());
         }
-        let file = self.0.path.display();
+        let file = &self.0.source;
         match loaded {
             Ok(loaded) => {
                 self.install(loaded);
@@ -273,7 +386,7 @@ impl WebConfig {
 
     fn install(&self, loaded: Loaded) {
         for warning in &loaded.warnings {
-            warn!(file = %self.0.path.display(), "{warning}");
+            warn!(file = %self.0.source, "{warning}");
         }
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         // A limit which stays the same is not filled up by a change elsewhere in the file.
@@ -293,14 +406,18 @@ impl Seen {
     }
 }
 
-/// Reads the file at `path` and what it names; tells which files these were.
-fn look(path: &Path) -> (Vec<(PathBuf, Seen)>, Result<Loaded, String>) {
+/// Reads the configuration and the files it names; tells which files these were.
+fn look(source: &Source) -> (Vec<(PathBuf, Seen)>, Result<Loaded, String>) {
     let mut files = Vec::new();
-    let loaded = Loaded::read(path, &mut |path| {
+    let mut read = |path: &Path| {
         let content = read(path);
         files.push((path.to_owned(), Seen::of(&content)));
         content
-    });
+    };
+    let loaded = match source {
+        Source::File(path) => Loaded::read(path, &mut read),
+        Source::Settings(settings) => Loaded::of_settings(settings, &mut read),
+    };
     (files, loaded)
 }
 

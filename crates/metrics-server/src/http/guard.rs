@@ -26,7 +26,7 @@ pub(super) async fn guard(
         next.run(request).await
     } else {
         let mut response = refuse(StatusCode::UNAUTHORIZED);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, current.challenge.clone());
         response
     };
     for (name, value) in &current.headers {

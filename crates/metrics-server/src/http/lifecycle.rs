@@ -19,7 +19,11 @@ type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 pub(super) fn routes(stop: ShutdownHandle, handler: Reload) -> Router {
     Router::new()
         .route("/-/reload", on_put_or_post(post(reload).put(reload)).with_state(handler))
-        .route("/-/quit", on_put_or_post(post(quit).put(quit)).with_state(stop))
+        .merge(quit_route(stop))
+}
+
+pub(super) fn quit_route(stop: ShutdownHandle) -> Router {
+    Router::new().route("/-/quit", on_put_or_post(post(quit).put(quit)).with_state(stop))
 }
 
 fn on_put_or_post<S: Clone + Send + Sync + 'static>(acting: MethodRouter<S>) -> MethodRouter<S> {

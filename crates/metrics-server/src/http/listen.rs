@@ -16,7 +16,7 @@ use self::{
     connection::{Connections, Stream},
     pace::Pace,
 };
-use super::config::WebConfig;
+use super::config::{WebConfig, WebSettings};
 use crate::{args::WebArgs, shutdown::Shutdown};
 
 mod address;
@@ -74,6 +74,29 @@ pub async fn bind(args: &WebArgs) -> io::Result<Bound> {
         "" => None,
         path => Some(WebConfig::open(Path::new(path))?),
     };
+    open(args, config).await
+}
+
+/// As [`bind`], with the settings of the exporter's own flags in place of `--web.config.file`.
+///
+/// # Errors
+///
+/// As [`bind`], and where both are there.
+pub async fn bind_with(args: &WebArgs, settings: &WebSettings) -> io::Result<Bound> {
+    if settings.is_empty() {
+        return bind(args).await;
+    }
+    if !args.config_file.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "cannot use --web.config.file together with flags which say the same",
+        ));
+    }
+    let config = WebConfig::of_settings(settings)?;
+    open(args, Some(config)).await
+}
+
+async fn open(args: &WebArgs, config: Option<WebConfig>) -> io::Result<Bound> {
     if args.systemd_socket {
         info!("Listening on systemd activated listeners instead of port listeners.");
         return Ok(Bound { listeners: address::systemd()?, config });

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::http::HeaderValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Authenticator, Outcomes, REMEMBERED_MAX, Users, credentials};
+use super::{Authenticator, Outcomes, REMEMBERED_MAX, Secret, Users, credentials};
 
 fn users(names: &[(&str, &str)]) -> Users {
     let hashes = names
@@ -40,6 +40,24 @@ async fn the_right_password_of_a_known_user_is_let_in() {
         assert_eq!(authenticator.admits(&users, Some(&basic(pair))).await, admitted, "{pair}");
     }
     assert!(!authenticator.admits(&users, None).await);
+}
+
+#[tokio::test]
+async fn a_password_which_is_not_hashed_is_compared_whole() {
+    let authenticator = Authenticator::new();
+    let password = "p:ss".repeat(30);
+    let users = Users::plain("alice".to_owned(), Secret(password.clone()));
+    assert!(!users.is_empty());
+    for (pair, admitted) in [
+        (format!("alice:{password}"), true),
+        (format!("alice:{password}x"), false),
+        (format!("bob:{password}"), false),
+        ("alice:".to_owned(), false),
+        (String::new(), false),
+    ] {
+        assert_eq!(authenticator.admits(&users, Some(&basic(&pair))).await, admitted, "{pair}");
+    }
+    assert!(!format!("{users:?}").contains("p:ss"));
 }
 
 #[test]
