@@ -3,7 +3,6 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use thiserror::Error;
 
 use crate::secret::Secret;
@@ -18,6 +17,8 @@ const DEFAULT_HOST: &str = "localhost";
 pub struct Address {
     /// Where it is.
     pub place: Place,
+    /// `rediss://` or `valkeys://`: nothing is sent in the clear.
+    pub tls: bool,
     /// Selected after connecting; 0 is what a connection begins with.
     pub database: u32,
     /// `user` of `user:password@`.
@@ -27,7 +28,7 @@ pub struct Address {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Place {
     /// A name or an IP address, without brackets.
     Tcp {
@@ -44,11 +45,8 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum AddressError {
     /// Another scheme, or none in front of `://`.
-    #[error("unknown scheme: expected redis://, valkey://, tcp:// or unix://")]
+    #[error("unknown scheme: expected redis(s)://, valkey(s)://, tcp:// or unix://")]
     Scheme,
-    /// `rediss://` or `valkeys://`.
-    #[error("TLS (rediss://, valkeys://) is not supported by this version")]
-    Tls,
     /// Not a number from 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     Port,
@@ -65,7 +63,7 @@ pub enum AddressError {
 
 impl Address {
     /// Reads `redis://[user[:password]@]host[:port][/database]`, the same with `valkey://` or
-    /// `tcp://`, `unix:///path`, or just `host:port`.
+    /// `tcp://`, with `rediss://` or `valkeys://` for TLS, `unix:///path`, or just `host:port`.
     ///
     /// # Errors
     ///
@@ -73,11 +71,12 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("redis", text));
         match scheme {
-            "redis" | "valkey" | "tcp" => Self::parse_tcp(rest),
-            "rediss" | "valkeys" => Err(AddressError::Tls),
+            "redis" | "valkey" | "tcp" => Self::parse_tcp(rest, false),
+            "rediss" | "valkeys" => Self::parse_tcp(rest, true),
             "unix" if rest.is_empty() => Err(AddressError::Socket),
             "unix" => Ok(Self {
                 place: Place::Unix(rest.to_owned()),
+                tls: false,
                 database: 0,
                 user: None,
                 password: None,
@@ -86,7 +85,7 @@ impl Address {
         }
     }
 
-    fn parse_tcp(text: &str) -> Result<Self, AddressError> {
+    fn parse_tcp(text: &str, tls: bool) -> Result<Self, AddressError> {
         let text = text.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = text.split_once('/').unwrap_or((text, ""));
         let (credentials, place) = match authority.rsplit_once('@') {
@@ -98,16 +97,17 @@ impl Address {
             "" => 0,
             digits => digits.parse().map_err(|_error| AddressError::Database)?,
         };
-        Ok(Self { place: read_place(place)?, database, user, password })
+        Ok(Self { place: read_place(place)?, tls, database, user, password })
     }
 
-    /// As the driver wants it; credentials are sent by [`Node`](crate::node::Node) itself.
-    pub fn connection_info(&self) -> redis::RedisResult<ConnectionInfo> {
-        match &self.place {
-            Place::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
-            Place::Unix(path) => ConnectionAddr::Unix(path.into()),
-        }
-        .into_connection_info()
+    /// With the scheme that `redis_exporter` writes, without credentials: a target for Prometheus.
+    pub fn to_target(&self) -> String {
+        let scheme = match (&self.place, self.tls) {
+            (Place::Unix(_), _) => "unix",
+            (Place::Tcp { .. }, true) => "rediss",
+            (Place::Tcp { .. }, false) => "redis",
+        };
+        format!("{scheme}://{self}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Wires the exporter together: the only place which knows every part.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,27 +10,35 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, http::StatusCode, routing::any};
 use metrics_server::{
     Check, ExporterInfo, Health, Role, Scrape, ScrapeRequest, Scraping, Server, Shutdown,
     Telemetry,
     args::{Dialect, parse_duration},
     block_on, cli,
-    http::{Field, bind, text},
+    http::{Field, WebSettings, WebUser, bind_with, text},
 };
 use tracing::warn;
 
 use crate::{
-    address::Address,
-    args::{Args, Flags},
+    access::Access,
+    address::{Address, Place},
+    args::{Args, ConnectArgs, Flags, ServeArgs, Unknown},
+    collectors::SlotStats,
     command::Failure,
+    compat::Compat,
+    credentials::{Credentials, Origin, PasswordFiles, TrustedHost},
     data::Data,
+    discovery::{self, Discovery},
+    node::Node,
     out::full_name,
-    password_file::PasswordFile,
     scrape::{Target, without_server},
     secret::Secret,
-    targets::{Credentials, Targets},
+    targets::Targets,
+    tls::{Tls, TlsSettings},
 };
+
+mod own;
 
 /// Who this exporter is.
 pub const INFO: ExporterInfo = ExporterInfo {
@@ -62,12 +70,16 @@ const FIRST_CONTACT_PAUSE: Duration = Duration::from_secs(5);
 pub struct Options {
     /// What metric names begin with.
     pub namespace: String,
+    /// Whose names are used.
+    pub compat: Compat,
+    /// Whether numbers of `INFO` which the catalogue does not know are shown.
+    pub info_unknown: bool,
+    /// Slots of a cluster that have series.
+    pub slot_stats: SlotStats,
     /// `None` to send no `CONFIG`.
     pub config_command: Option<String>,
     /// Longest time for a scrape.
     pub connection_timeout: Duration,
-    /// Whether to tell the server our name.
-    pub set_client_name: bool,
     /// Whether to time a `PING` after connecting.
     pub ping_on_connect: bool,
     /// Whether to show every setting.
@@ -101,10 +113,12 @@ impl Options {
             .map_err(anyhow::Error::msg)
             .context("cannot use --connection-timeout")?;
         Ok(Self {
-            namespace: flags.namespace.clone(),
+            namespace: flags.names.compat.namespace(&flags.namespace).to_owned(),
+            compat: flags.names.compat,
+            info_unknown: flags.names.info_unknown == Unknown::Gauge,
+            slot_stats: flags.cluster.slot_stats,
             config_command: (flags.config_command != "-").then(|| flags.config_command.clone()),
             connection_timeout,
-            set_client_name: flags.set_client_name,
             ping_on_connect: flags.ping_on_connect,
             include_config_metrics: flags.include_config_metrics,
             redact_config_metrics: flags.redact_config_metrics,
@@ -128,7 +142,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Shared {
     /// What the flags say.
-    pub options: Options,
+    pub options: Arc<Options>,
     /// Requests of `/scrape` which were answered with an error.
     pub request_errors: AtomicU64,
 }
@@ -141,53 +155,75 @@ pub struct Shared {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let flags = args.flags;
     warn_of(&flags);
-    refuse_what_would_be_unsafe(&flags)?;
-    let options = Options::new(&flags)?;
-    let credentials = credentials(&flags)?;
+    let settings = web_settings(&flags.serve)?;
+    let options = Arc::new(Options::new(&flags)?);
+    let access = Arc::new(access(&flags)?);
     let shared = Arc::new(Shared { options, request_errors: AtomicU64::new(0) });
 
     #[expect(clippy::disallowed_methods, reason = "the process starts its clock")]
     let health = Health::new(Instant::now());
-    let telemetry = telemetry(&flags)?;
-    let main = Arc::new(Main::new(&flags, &credentials, &shared, &health)?);
+    let telemetry = telemetry(&flags, &access)?;
+    let main = Arc::new(Main::new(&flags, &access, &shared, &health)?);
 
     block_on(async {
-        let bound = bind(&flags.web).await?;
+        let bound = bind_with(&flags.web, &settings).await?;
         let (stop, shutdown) = Shutdown::new();
         stop.clone().request_on_signal().context("cannot listen for signals")?;
-        let mut server = Server::new(&INFO, &flags.web, telemetry, health)
-            .plain_health()
-            // What can change while the exporter runs is read when it has changed.
-            .lifecycle(stop, || Ok(()));
+        let mut server =
+            Server::new(&INFO, &flags.web, telemetry, health).plain_health().quit(stop);
         server = if flags.redis_only_metrics {
             server.probe(&flags.web.telemetry_path, Arc::clone(&main) as Arc<dyn Scrape>)
         } else {
             server.metrics(Arc::clone(&main) as Arc<dyn Scrape>)
         };
-        if !flags.disable_scrape_endpoint {
-            let targets = Arc::new(Targets::new(credentials, &shared));
+        let allowed = ConnectArgs::hosts(&flags.connect.scrape_allowed_hosts);
+        let targets = Arc::new(Targets::new(&access, &shared, allowed));
+        let targets = (!flags.disable_scrape_endpoint).then_some(targets);
+        if let Some(targets) = &targets {
+            let targets = Arc::clone(targets) as Arc<dyn Scrape>;
             server = server.probe_form("/scrape", &[TARGET], targets);
         }
-        server = server.merge(discovery(flags.later.is_cluster));
+        let discovery = Discovery {
+            own: main.watched.as_ref().map(|(target, _check)| Arc::clone(target.node())),
+            targets,
+            is_cluster: flags.cluster.is_cluster,
+            hostnames: flags.cluster.cluster_discover_hostnames,
+            time_limit: shared.options.connection_timeout.min(flags.web.scrape_timeout),
+        };
+        server = server.merge(discovery::routes(discovery)).merge(reload(&access));
+        let sweeping = tokio::spawn(async move { access.sweep().await });
         let first_contact = tokio::spawn(async move { main.first_contact().await });
         server.serve(bound, shutdown).await?;
         first_contact.abort();
+        sweeping.abort();
         anyhow::Ok(())
     })?
 }
 
-/// `/discover-cluster-nodes`, of which this version has the refusals only.
-fn discovery(is_cluster: bool) -> Router {
-    let (status, message) = if is_cluster {
-        (StatusCode::NOT_IMPLEMENTED, "this version does not discover the nodes of a cluster\n")
-    } else {
-        (
-            StatusCode::BAD_REQUEST,
-            "The discovery endpoint is only available on a redis cluster: see --is-cluster\n",
-        )
+/// `/-/reload`, by any method as in `redis_exporter`: reads the password files again. Certificates
+/// and the web configuration need no word: they are read when they have changed.
+fn reload(access: &Arc<Access>) -> Router {
+    let access = Arc::clone(access);
+    let answer = move || {
+        let access = Arc::clone(&access);
+        async move {
+            if !access.credentials.has_file() {
+                return text(
+                    StatusCode::BAD_REQUEST,
+                    "There is no pwd file specified: see --redis.password-file\n",
+                );
+            }
+            let reading = tokio::task::spawn_blocking(move || access.reload()).await;
+            match reading.map_err(anyhow::Error::from).flatten() {
+                Ok(()) => text(StatusCode::OK, "ok"),
+                Err(error) => text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    format!("failed to reload: {error:#}\n"),
+                ),
+            }
+        }
     };
-    let answer = move || std::future::ready(text(status, message));
-    Router::new().route("/discover-cluster-nodes", get(answer))
+    Router::new().route("/-/reload", any(answer))
 }
 
 fn warn_of(flags: &Flags) {
@@ -202,60 +238,111 @@ fn warn_of(flags: &Flags) {
     }
     if flags.redis_addr.is_empty()
         && !flags.redis_password.0.is_empty()
-        && flags.scrape_password_hosts.is_empty()
+        && flags.connect.scrape_password_hosts.is_empty()
     {
         warn!("/scrape sends --redis.password to no host: see --scrape.password-hosts");
     }
 }
 
-/// Flags that protect the exporter, or its way to the server, cannot be read and do nothing.
-fn refuse_what_would_be_unsafe(flags: &Flags) -> anyhow::Result<()> {
-    let later = &flags.later;
-    ensure!(
-        later.tls_client_cert_file.is_empty() == later.tls_client_key_file.is_empty(),
-        "--tls-client-cert-file and --tls-client-key-file are needed together"
-    );
-    let password = !later.basic_auth_password.0.is_empty();
-    let hash = !later.basic_auth_hash_password.0.is_empty();
+/// What the flags say of TLS and passwords for scrapers.
+fn web_settings(flags: &ServeArgs) -> anyhow::Result<WebSettings> {
+    let password = !flags.basic_auth_password.0.is_empty();
+    let hash = !flags.basic_auth_hash_password.0.is_empty();
     ensure!(
         !(password && hash),
         "--basic-auth-password and --basic-auth-hash-password cannot be used together"
     );
-    if !later.basic_auth_username.is_empty() && (password || hash) {
-        bail!("basic authentication of scrapers is not supported by this version");
+    let (cert, key) = (&flags.tls_server_cert_file, &flags.tls_server_key_file);
+    ensure!(
+        cert.is_empty() == key.is_empty(),
+        "--tls-server-cert-file and --tls-server-key-file are needed together"
+    );
+    if cert.is_empty() && !flags.tls_server_ca_cert_file.is_empty() {
+        warn!("--tls-server-ca-cert-file does nothing without --tls-server-cert-file");
     }
-    if !later.tls_server_cert_file.is_empty() || !later.tls_server_key_file.is_empty() {
-        bail!("serving TLS is not supported by this version");
-    }
-    Ok(())
-}
-
-fn credentials(flags: &Flags) -> anyhow::Result<Credentials> {
-    let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let file = match flags.redis_password_file.as_str() {
-        "" => PasswordFile::default(),
-        path => PasswordFile::load(Path::new(path))?,
+    let min_version = match flags.tls_server_min_version.as_str() {
+        "TLS1.0" => "TLS10",
+        "TLS1.1" => "TLS11",
+        "TLS1.2" => "TLS12",
+        "TLS1.3" => "TLS13",
+        other => bail!("--tls-server-min-version: unknown {other:?}, expected TLS1.2 or TLS1.3"),
     };
-    let mut hosts: Vec<_> =
-        flags.scrape_password_hosts.split(',').map(str::trim).filter_map(filled).collect();
-    if let Ok(Address { place: crate::address::Place::Tcp { host, .. }, .. }) =
-        Address::parse(&flags.redis_addr)
-        && !flags.redis_addr.is_empty()
-    {
-        hosts.push(host);
+    let named = !flags.basic_auth_username.is_empty();
+    if named != (password || hash) {
+        warn!("scrapers need no password: --basic-auth-username goes with a password");
     }
-    Ok(Credentials {
-        user: filled(&flags.redis_user),
-        password: filled(&flags.redis_password.0).map(Secret::new),
-        file,
-        hosts,
+    let user = (named && (password || hash)).then(|| WebUser {
+        name: flags.basic_auth_username.clone(),
+        password: if hash { &flags.basic_auth_hash_password } else { &flags.basic_auth_password }
+            .0
+            .clone(),
+        hashed: hash,
+    });
+    Ok(WebSettings {
+        cert_file: cert.clone(),
+        key_file: key.clone(),
+        client_ca_file: flags.tls_server_ca_cert_file.clone(),
+        min_version: min_version.to_owned(),
+        user,
+        realm: "redis-exporter, charset=UTF-8".to_owned(),
     })
 }
 
-fn telemetry(flags: &Flags) -> anyhow::Result<Telemetry> {
-    let exporter = full_name(&flags.namespace, "exporter");
+/// What the flags say of connections.
+///
+/// # Errors
+///
+/// Names the flag or the file which cannot be used.
+pub fn access(flags: &Flags) -> anyhow::Result<Access> {
+    let connect = &flags.connect;
+    let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ensure!(
+        connect.tls_client_cert_file.is_empty() == connect.tls_client_key_file.is_empty(),
+        "--tls-client-cert-file and --tls-client-key-file are needed together"
+    );
+    ensure!(
+        flags.redis_password.0.is_empty() || connect.redis_secret_file.is_empty(),
+        "--redis.password and --redis.secret-file cannot be used together"
+    );
+    let trusted = |pattern| TrustedHost { pattern, tls: false };
+    let mut hosts: Vec<_> =
+        ConnectArgs::hosts(&connect.scrape_password_hosts).into_iter().map(trusted).collect();
+    if let Ok(Address { place: Place::Tcp { host, .. }, tls, .. }) =
+        Address::parse(&flags.redis_addr)
+        && !flags.redis_addr.is_empty()
+    {
+        hosts.push(TrustedHost { pattern: host, tls });
+    }
+    let files = PasswordFiles {
+        by_address: filled(&flags.redis_password_file).map(PathBuf::from),
+        default: filled(&connect.redis_secret_file).map(PathBuf::from),
+    };
+    let password = filled(&flags.redis_password.0).map(Secret::new);
+    let credentials = Credentials::new(filled(&flags.redis_user), password, files, hosts)?;
+    let tls = Tls::new(TlsSettings {
+        ca: connect.tls_ca_cert_file.clone(),
+        cert: connect.tls_client_cert_file.clone(),
+        key: connect.tls_client_key_file.clone(),
+        server_name: connect.tls_server_name.clone(),
+        skip_verification: connect.skip_tls_verification,
+    });
+    // What is wrong with the files is an error at the start, not at the first scrape.
+    tls.check()?;
+    Ok(Access::new(
+        credentials,
+        tls,
+        flags.set_client_name,
+        connect.scrape_max_reply_bytes,
+        connect.scrape_max_connections as usize,
+    ))
+}
+
+fn telemetry(flags: &Flags, access: &Arc<Access>) -> anyhow::Result<Telemetry> {
+    let exporter = full_name(flags.names.compat.namespace(&flags.namespace), "exporter");
     let telemetry = Telemetry::new(&exporter)
         .with_context(|| format!("cannot use --namespace={}", flags.namespace))?;
+    let own = own::Own::new(&exporter, access)?;
+    telemetry.registry().register(Box::new(own))?;
     Ok(telemetry)
 }
 
@@ -270,7 +357,7 @@ struct Main {
 impl Main {
     fn new(
         flags: &Flags,
-        credentials: &Credentials,
+        access: &Arc<Access>,
         shared: &Arc<Shared>,
         health: &Health,
     ) -> anyhow::Result<Self> {
@@ -278,7 +365,7 @@ impl Main {
             None
         } else {
             let address = Address::parse(&flags.redis_addr).context("cannot use --redis.addr")?;
-            let node = credentials.node_for_address(address, shared.options.set_client_name);
+            let node = Node::new(address, Origin::Configured, None, access);
             Some((Target::new(node), health.check("valkey", Role::Readiness)))
         };
         Ok(Self { shared: Arc::clone(shared), watched, scrapes: AtomicU64::new(0) })
@@ -321,7 +408,7 @@ impl Scrape for Main {
             };
             #[expect(clippy::disallowed_methods, reason = "a scrape is timed for its health check")]
             let start = Instant::now();
-            let (scraped, outcome) = target.scrape(options, errors, request.deadline).await;
+            let (scraped, outcome) = target.scrape(options, "", errors, request.deadline).await;
             report(check, &outcome, start.elapsed());
             Ok(scraped)
         })

@@ -8,11 +8,19 @@ use metrics_server::{
     cli::ExporterArgs,
 };
 
+mod cluster;
+mod connect;
 mod data;
 mod later;
+mod names;
+mod serve;
 
+pub use cluster::ClusterArgs;
+pub use connect::ConnectArgs;
 pub use data::DataArgs;
 pub use later::LaterArgs;
+pub use names::{NameArgs, Unknown};
+pub use serve::ServeArgs;
 
 /// The arguments of this exporter.
 #[derive(Clone, Debug)]
@@ -68,17 +76,6 @@ pub struct Flags {
         hide_default_value = true
     )]
     pub redis_password_file: String,
-
-    /// Hosts that /scrape may send --redis.password to, comma-separated: names, `*.example.com`,
-    /// or `*` for every host. The host of --redis.addr always may be sent it.
-    #[arg(
-        id = "scrape.password-hosts",
-        long,
-        value_name = "HOSTS",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub scrape_password_hosts: String,
 
     /// What metric names begin with; empty for nothing.
     #[arg(
@@ -215,6 +212,22 @@ pub struct Flags {
     /// See [`DataArgs`].
     #[command(flatten)]
     pub data: DataArgs,
+
+    /// See [`ConnectArgs`].
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// See [`NameArgs`].
+    #[command(flatten)]
+    pub names: NameArgs,
+
+    /// See [`ServeArgs`].
+    #[command(flatten)]
+    pub serve: ServeArgs,
 
     /// Flags of redis_exporter which are read and do nothing yet.
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
 use redis::Value;
@@ -63,6 +64,13 @@ impl Failure {
     pub const fn spares_connection(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
+
+    /// Whether the server just does not have what was asked for, or says no as its answer.
+    pub fn is_an_answer(&self) -> bool {
+        let Self::Refused(reason) = self else { return false };
+        let reason = reason.to_ascii_lowercase();
+        reason.starts_with("err unknown") || reason.starts_with("noquorum")
+    }
 }
 
 impl fmt::Display for Failure {
@@ -79,12 +87,29 @@ pub type Answer = Result<Value, Failure>;
 
 /// The answers of one scrape, by command.
 #[derive(Debug, Default)]
-pub struct Answers(BTreeMap<Command, Answer>);
+pub struct Answers(BTreeMap<Command, Answered>);
+
+/// An answer, and how long after its batch it came.
+#[derive(Debug)]
+struct Answered {
+    answer: Answer,
+    took: Duration,
+}
 
 impl Answers {
     /// Adds the answer to `command`.
     pub fn insert(&mut self, command: Command, answer: Answer) {
-        self.0.insert(command, answer);
+        self.insert_timed(command, answer, Duration::ZERO);
+    }
+
+    /// Adds the answer to `command`, which came `took` after the batch had been sent.
+    pub fn insert_timed(&mut self, command: Command, answer: Answer, took: Duration) {
+        self.0.insert(command, Answered { answer, took });
+    }
+
+    /// How long after its batch the answer to `command` came.
+    pub fn took(&self, command: &Command) -> Option<Duration> {
+        self.0.get(command).map(|answered| answered.took)
     }
 
     /// Whether `command` has been sent.
@@ -94,7 +119,7 @@ impl Answers {
 
     /// Everything that is known of `command`; `None` if it was not sent.
     pub fn outcome(&self, command: &Command) -> Option<&Answer> {
-        self.0.get(command)
+        self.0.get(command).map(|answered| &answered.answer)
     }
 
     /// The answer to `command`, if there is one.
@@ -109,7 +134,7 @@ impl Answers {
 
     /// The commands which the server refused, and its reasons.
     pub fn refusals(&self) -> impl Iterator<Item = (&Command, &str)> {
-        self.0.iter().filter_map(|(command, answer)| match answer {
+        self.0.iter().filter_map(|(command, answered)| match &answered.answer {
             Err(Failure::Refused(reason)) => Some((command, reason.as_str())),
             _ => None,
         })
@@ -117,7 +142,7 @@ impl Answers {
 
     /// The first failure after which the connection cannot be used.
     pub fn breakdown(&self) -> Option<&Failure> {
-        let failures = self.0.values().filter_map(|answer| answer.as_ref().err());
+        let failures = self.0.values().filter_map(|answered| answered.answer.as_ref().err());
         failures.filter(|failure| !failure.spares_connection()).min_by_key(|failure| {
             // A broken connection says more than the silence of those behind it.
             u8::from(**failure == Failure::Late)

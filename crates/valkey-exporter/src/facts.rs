@@ -27,6 +27,10 @@ pub struct Facts {
     pub info_all_refused: bool,
     /// It is a node of a cluster, and `INFO` does not say how the cluster is.
     pub cluster: bool,
+    /// It is a node of a cluster.
+    pub clustered: bool,
+    /// It may know `CLUSTER GETSLOTMIGRATIONS` (Valkey 9).
+    pub slot_migrations: bool,
     /// It may have `LATENCY HISTOGRAM` (Redis 7, every Valkey).
     pub latency_histogram: bool,
     /// It has `COMMANDLOG` (Valkey 8.1).
@@ -87,8 +91,9 @@ impl Facts {
         let version = |field| info.get(field).and_then(version);
         self.informed = true;
         self.clients = info.get("connected_clients").and_then(|count| count.parse().ok());
-        self.cluster =
-            info.get("cluster_enabled") == Some("1") && info.get("cluster_state").is_none();
+        self.clustered = info.get("cluster_enabled") == Some("1");
+        self.cluster = self.clustered && info.get("cluster_state").is_none();
+        self.slot_migrations = version("valkey_version").is_some_and(|version| version >= (9, 0));
         self.latency_histogram = version("redis_version").is_none_or(|version| version >= (7, 0));
         self.commandlog |= version("valkey_version").is_some_and(|version| version >= (8, 1));
         self.sentinel = info.has_section("Sentinel");

@@ -195,7 +195,7 @@ impl Keys {
             bounds: bounds(data, duration(&flags.connection_timeout, "connection-timeout")?),
             background: data.keys_background,
             interval: duration(&data.keys_interval, "keys.interval")?,
-            cluster: flags.later.is_cluster,
+            cluster: flags.cluster.is_cluster,
             values: !data.disable_exporting_key_values,
             consumers: !data.streams_exclude_consumer_metrics,
             skip_for_masters: data.skip_checkkeys_for_role_master,
@@ -261,7 +261,7 @@ impl Keys {
             let now = Instant::now();
             // Enough is left to write the page.
             let deadline = now + deadline.saturating_duration_since(now) * 9 / 10;
-            let name = format!("{:?} {spec:?}", node.identity());
+            let name = format!("{:?} {spec:?}", node.key());
             let sweep = self.sweeps.get(&name, now);
             let plan = Plan {
                 spec,

@@ -6,14 +6,21 @@
 //! catalogue of what is made of it. [`app`] wires it together.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod address;
 pub mod app;
 pub mod args;
+pub mod cluster_nodes;
 pub mod collectors;
 pub mod command;
+pub mod compat;
+pub mod credentials;
 pub mod data;
+mod dial;
+mod discovery;
 pub mod facts;
 pub mod fields;
+mod flights;
 pub mod info;
 pub mod keys;
 pub mod limits;
@@ -24,6 +31,7 @@ pub mod pattern;
 pub mod scrape;
 pub mod secret;
 pub mod targets;
+pub mod tls;
 
 pub use app::{INFO, PROGRAM, run};
 pub use args::Args;

@@ -2,7 +2,7 @@
 
 use metrics_server::{Desc, Family, HistogramState, Kind, Page, SummaryState};
 
-use crate::fields::default_help;
+use crate::{app::Options, compat::Compat, fields::default_help};
 
 /// A family that a collector writes.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +44,19 @@ impl Metric {
 pub struct Out<'a> {
     page: &'a mut Page,
     namespace: &'a str,
+    compat: Compat,
     role: Option<&'a str>,
 }
 
 impl<'a> Out<'a> {
     /// `role` is the value of the label `instance_role`, where it is wanted.
     pub const fn new(page: &'a mut Page, namespace: &'a str, role: Option<&'a str>) -> Self {
-        Self { page, namespace, role }
+        Self { page, namespace, compat: Compat::RedisExporter, role }
+    }
+
+    /// With the names that `options` ask for.
+    pub const fn of(page: &'a mut Page, options: &'a Options, role: Option<&'a str>) -> Self {
+        Self { page, namespace: options.namespace.as_str(), compat: options.compat, role }
     }
 
     /// Starts a family, or goes on with it.
@@ -61,8 +67,14 @@ impl<'a> Out<'a> {
 
     /// Starts a family whose name is known only now.
     pub fn start(&mut self, name: &str, help: &str, kind: Kind) -> Series<'_> {
-        let name = full_name(self.namespace, name);
-        Series { family: self.page.family(Desc::new(&name, help, kind)), role: self.role }
+        let shown = self.compat.shown(name, kind);
+        let name = full_name(self.namespace, &shown.name);
+        Series {
+            family: self.page.family(Desc::new(&name, help, shown.kind)),
+            role: self.role,
+            divisor: shown.divisor,
+            quantile_divisor: shown.quantile_divisor,
+        }
     }
 
     /// Adds a family of one sample without labels.
@@ -76,11 +88,14 @@ impl<'a> Out<'a> {
 pub struct Series<'a> {
     family: Family<'a>,
     role: Option<&'a str>,
+    divisor: f64,
+    quantile_divisor: f64,
 }
 
 impl Series<'_> {
     /// Adds a sample.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        let value = value / self.divisor;
         match self.role {
             None => self.family.sample(labels, value),
             Some(role) => self.family.sample(&with_role(labels, role), value),
@@ -88,7 +103,11 @@ impl Series<'_> {
     }
 
     /// Adds a histogram.
-    pub fn histogram(&mut self, labels: &[(&str, &str)], state: HistogramState) {
+    pub fn histogram(&mut self, labels: &[(&str, &str)], mut state: HistogramState) {
+        for (bound, _count) in &mut state.buckets {
+            *bound /= self.divisor;
+        }
+        state.sum /= self.divisor;
         match self.role {
             None => self.family.histogram(labels, state),
             Some(role) => self.family.histogram(&with_role(labels, role), state),
@@ -96,7 +115,12 @@ impl Series<'_> {
     }
 
     /// Adds a summary.
-    pub fn summary(&mut self, labels: &[(&str, &str)], state: SummaryState) {
+    pub fn summary(&mut self, labels: &[(&str, &str)], mut state: SummaryState) {
+        for (quantile, value) in &mut state.quantiles {
+            *quantile /= self.quantile_divisor;
+            *value /= self.divisor;
+        }
+        state.sum /= self.divisor;
         match self.role {
             None => self.family.summary(labels, state),
             Some(role) => self.family.summary(&with_role(labels, role), state),

@@ -16,6 +16,8 @@ pub struct PasswordFile(Vec<Entry>);
 #[derive(Clone, Debug)]
 struct Entry {
     place: Place,
+    /// A password that was meant for an encrypted connection is not sent in the clear.
+    tls: bool,
     user: Option<String>,
     password: Secret,
 }
@@ -46,10 +48,13 @@ impl PasswordFile {
         Ok(Self(entries.filter_map(|(key, password)| Entry::new(&key, password)).collect()))
     }
 
-    /// The password for `place`, of `user` where one is named.
-    pub fn find(&self, place: &Place, user: Option<&str>) -> Option<&Secret> {
-        let entry =
-            self.0.iter().find(|entry| entry.place == *place && entry.user.as_deref() == user)?;
+    /// The password for a server, of `user` where one is named.
+    pub fn find(&self, address: &Address, user: Option<&str>) -> Option<&Secret> {
+        let entry = self.0.iter().find(|entry| {
+            entry.place == address.place
+                && entry.tls == address.tls
+                && entry.user.as_deref() == user
+        })?;
         Some(&entry.password)
     }
 }
@@ -61,7 +66,7 @@ impl Entry {
         // In a key, a lone part in front of the @ is a user: the password is the value.
         let lone = address.password.filter(|_| address.user.is_none());
         let user = address.user.or_else(|| lone.map(|lone| lone.expose().to_owned()));
-        Some(Self { place: address.place, user, password: Secret::new(password) })
+        Some(Self { place: address.place, tls: address.tls, user, password: Secret::new(password) })
     }
 }
 
@@ -71,8 +76,8 @@ mod tests {
     use crate::{address::Address, secret::Secret};
 
     fn find(file: &PasswordFile, address: &str, user: Option<&str>) -> Option<String> {
-        let place = Address::parse(address).expect("an address").place;
-        file.find(&place, user).map(Secret::expose).map(str::to_owned)
+        let address = Address::parse(address).expect("an address");
+        file.find(&address, user).map(Secret::expose).map(str::to_owned)
     }
 
     #[test]
@@ -87,6 +92,8 @@ mod tests {
         assert_eq!(find(&file, "redis://h:6379", None).as_deref(), Some("c"));
         assert_eq!(find(&file, "h:1", Some("other")), None);
         assert_eq!(find(&file, "empty", None), None);
+        assert_eq!(find(&file, "valkeys://t", None).as_deref(), Some("d"));
+        assert_eq!(find(&file, "valkey://t", None), None, "not in the clear");
     }
 
     #[test]

@@ -7,13 +7,15 @@ use std::{
 };
 
 use metrics_server::{ExporterInfo, Kind, Page, Scraped, SummaryState};
-use tracing::{debug, info, warn};
+use tokio::time::timeout_at;
+use tracing::debug;
 
 use crate::{
     app::{INFO, Options},
-    collectors::{self, Snapshot},
+    collectors::{self, Report, Snapshot},
     command::{Answers, Command, Failure},
     data::Data,
+    facts::Facts,
     info::Info,
     node::{Node, Session},
     out::{Metric, Out},
@@ -22,6 +24,13 @@ use crate::{
 /// Batches of one scrape: what is always asked, what `INFO` reveals, and one for servers which
 /// refuse the short form of a command.
 const ROUNDS_MAX: usize = 3;
+
+/// A kept connection gets this part of the time to say anything, then a new one is made: it may
+/// have died without a word.
+const KEPT_SHARE: u32 = 3;
+
+/// A scrape that started the questions has the answers which came by its own deadline.
+const JOIN_MARGIN: Duration = Duration::from_millis(50);
 
 /// A server with the totals of its scrapes.
 pub struct Target {
@@ -34,27 +43,37 @@ struct Totals {
     scrapes: u64,
     finished: u64,
     seconds: f64,
-    /// What the log said last, so that it is told a change only.
-    up: Option<bool>,
 }
 
 /// The answers to one scrape.
-struct Replies {
+#[derive(Debug)]
+pub struct Replies {
     answers: Answers,
     text: String,
-    session: Session,
+    facts: Facts,
+}
+
+/// What became of asking a server; scrapes that came at once share it.
+#[derive(Debug)]
+pub struct Contact {
+    replies: Result<Replies, Failure>,
+    connecting: Connecting,
 }
 
 impl Target {
     /// A server which has not been scraped yet.
     pub fn new(node: Node) -> Self {
-        let totals = Totals { scrapes: 0, finished: 0, seconds: 0.0, up: None };
-        Self { node: Arc::new(node), totals: Mutex::new(totals) }
+        Self { node: Arc::new(node), totals: Mutex::default() }
+    }
+
+    /// The server.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     /// Whether a scrape has succeeded.
     pub fn answered(&self) -> bool {
-        self.totals().up == Some(true)
+        self.node.access().states.get(self.node.key()) == Some(true)
     }
 
     /// Asks everything a scrape asks, and keeps the connection and what was learnt on it.
@@ -62,22 +81,17 @@ impl Target {
     /// # Errors
     ///
     /// The server cannot be reached or does not let us in.
-    pub async fn contact(&self, options: &Options, deadline: Instant) -> Result<(), Failure> {
-        let (replies, _connecting) = self.replies(options, deadline).await;
-        let outcome = replies.map(|replies| {
-            if replies.answers.breakdown().is_none() {
-                self.node.keep(replies.session);
-            }
-        });
-        self.log(&outcome);
-        self.totals().up = Some(outcome.is_ok());
-        outcome
+    pub async fn contact(&self, options: &Arc<Options>, deadline: Instant) -> Result<(), Failure> {
+        let contact = self.join(options, "", deadline).await;
+        contact.replies.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    /// Scrapes the server. `Err` in the second place says why it is down.
+    /// Scrapes the server. Scrapes of one `request` at the same time ask the server once. `Err` in
+    /// the second place says why it is down.
     pub async fn scrape(
         &self,
-        options: &Options,
+        options: &Arc<Options>,
+        request: &str,
         request_errors: u64,
         deadline: Instant,
     ) -> (Scraped, Result<(), Failure>) {
@@ -87,92 +101,68 @@ impl Target {
         self.totals().scrapes += 1;
 
         let mut page = Page::new();
-        let (replies, connect_time) = self.replies(options, deadline).await;
-        let outcome = replies.as_ref().map(|_| ()).map_err(Clone::clone);
+        let contact = self.join(options, request, deadline).await;
+        let outcome = contact.replies.as_ref().map(|_| ()).map_err(Clone::clone);
         let mut role = String::new();
-        if let Ok(Replies { answers, text, session }) = replies {
-            let info = Info::parse(&text);
+        let mut reports = Vec::new();
+        if let Ok(Replies { answers, text, facts }) = &contact.replies {
+            let info = Info::parse(text);
             info.get("role").unwrap_or_default().clone_into(&mut role);
-            let mut out = Out::new(&mut page, &options.namespace, options.role(&role));
-            let facts = &session.facts;
-            let snapshot = Snapshot { info: &info, answers: &answers, options, facts, now };
+            let mut out = Out::of(&mut page, options, options.role(&role));
+            let snapshot = Snapshot { info: &info, answers, options, facts, now };
             collectors::write(&snapshot, &mut out);
+            reports = collectors::reports(&snapshot);
             let Data { keys, key_spec, .. } = &options.data;
             let shown = keys.visit(key_spec, &self.node, &snapshot, deadline).await;
             shown.write(keys, &mut out);
             if options.data.is_limited() {
                 options.data.limits.write(&mut out);
             }
-            match answers.breakdown() {
-                None => self.node.keep(session),
-                Some(failure) => {
-                    debug!(target = %self.node.address(), error = %failure, "some answers are missing");
-                }
-            }
         }
         let elapsed = start.elapsed();
-        self.log(&outcome);
-        let totals = self.finish(elapsed, outcome.is_ok());
-        let own = Own { outcome: &outcome, connect_time, elapsed, totals, request_errors };
+        let totals = self.finish(elapsed);
+        let connect_time = contact.connecting;
+        let own = Own {
+            outcome: &outcome,
+            connect_time,
+            elapsed,
+            totals,
+            request_errors,
+            reports: &reports,
+        };
         own.write(&mut page, options, &role);
         (Scraped { page, down: outcome.is_err(), ..Scraped::default() }, outcome)
     }
 
-    /// Asks on the connection of the last scrape or, where that has broken meanwhile, on a new one.
-    async fn replies(
-        &self,
-        options: &Options,
-        deadline: Instant,
-    ) -> (Result<Replies, Failure>, Connecting) {
-        let mut connecting = Connecting::default();
-        if let Some(session) = self.node.take() {
-            match ask(session, options, deadline).await {
-                Err(Failure::Broken(reason)) => {
-                    debug!(target = %self.node.address(), error = reason, "connecting anew");
-                }
-                done => return (done, connecting),
+    /// Asks the server, or waits for the answers to a scrape which asks the same already.
+    async fn join(&self, options: &Arc<Options>, request: &str, deadline: Instant) -> Arc<Contact> {
+        let access = self.node.access();
+        let (node, options) = (Arc::clone(&self.node), Arc::clone(options));
+        let flight = access.flights.join(self.node.key(), request, || {
+            Box::pin(async move {
+                let contact = contact(&node, &options, deadline).await;
+                node.log(contact.replies.as_ref().err());
+                Arc::new(contact)
+            })
+        });
+        match timeout_at((deadline + JOIN_MARGIN).into(), flight).await {
+            Ok(contact) => contact,
+            // The scrape that it waited for has more time than this one.
+            Err(_elapsed) => {
+                Arc::new(Contact { replies: Err(Failure::Late), connecting: Connecting::default() })
             }
         }
-        #[expect(clippy::disallowed_methods, reason = "connecting is timed")]
-        let start = Instant::now();
-        let opened = self.node.open(deadline).await;
-        connecting.connect = start.elapsed();
-        let replies = match opened {
-            Ok(session) => {
-                if options.ping_on_connect {
-                    connecting.ping = ping(&session, deadline).await;
-                }
-                ask(session, options, deadline).await
-            }
-            Err(failure) => Err(failure),
-        };
-        (replies, connecting)
     }
 
     fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn finish(&self, elapsed: Duration, up: bool) -> Totals {
+    fn finish(&self, elapsed: Duration) -> Totals {
         let mut totals = self.totals();
         totals.finished += 1;
         totals.seconds += elapsed.as_secs_f64();
-        totals.up = Some(up);
         *totals
-    }
-
-    /// Tells the log when a server comes or goes, not at each scrape.
-    fn log(&self, outcome: &Result<(), Failure>) {
-        let before = self.totals().up;
-        let target = self.node.address();
-        match outcome {
-            Ok(()) if before == Some(false) => info!(%target, "the server answers again"),
-            Err(failure) if before != Some(false) => {
-                warn!(%target, error = %failure, "the server cannot be scraped");
-            }
-            Ok(()) => {}
-            Err(failure) => debug!(%target, error = %failure, "the server cannot be scraped"),
-        }
     }
 }
 
@@ -182,25 +172,102 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Sends what is worth sending until nothing new is: one batch once the server is known.
+/// Asks on the connection of the last scrape or, where that has broken meanwhile, on a new one.
+async fn contact(node: &Node, options: &Options, deadline: Instant) -> Contact {
+    let mut connecting = Connecting::default();
+    if let Some(session) = node.take() {
+        #[expect(clippy::disallowed_methods, reason = "a kept connection gets a part of the time")]
+        let part = Instant::now();
+        let part = part + deadline.saturating_duration_since(part) / KEPT_SHARE;
+        match ask(node, session, options, part, deadline).await {
+            Err(failure @ (Failure::Broken(_) | Failure::Late)) => {
+                debug!(target = %node.address(), error = %failure, "connecting anew");
+            }
+            replies => return Contact { replies, connecting },
+        }
+    }
+    #[expect(clippy::disallowed_methods, reason = "connecting is timed")]
+    let start = Instant::now();
+    let opened = node.open(deadline).await;
+    connecting.connect = start.elapsed();
+    let replies = match opened {
+        Ok(session) => {
+            if options.ping_on_connect {
+                connecting.ping = ping(&session, deadline).await;
+            }
+            match ask(node, session, options, deadline, deadline).await {
+                Err(Failure::Broken(reason)) => {
+                    Err(Failure::Broken(node.overhear(deadline).await.unwrap_or(reason)))
+                }
+                replies => replies,
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    Contact { replies, connecting }
+}
+
+/// Sends what is worth sending until nothing new is: one batch once the server is known. The first
+/// has to be answered by `first_deadline`.
 async fn ask(
+    node: &Node,
     mut session: Session,
     options: &Options,
+    first_deadline: Instant,
     deadline: Instant,
 ) -> Result<Replies, Failure> {
     let mut answers = Answers::default();
+    let mut until = first_deadline;
     for _round in 0..ROUNDS_MAX {
         let wanted = answers.missing(collectors::commands(options, &session.facts));
         if wanted.is_empty() || answers.breakdown().is_some() {
             break;
         }
-        session.ask(wanted, deadline, &mut answers).await;
+        session.ask(wanted, until, &mut answers).await;
+        until = deadline;
         let text = info_text(&answers).ok();
         let info = text.as_deref().map(Info::parse);
         session.facts.learn(&answers, info.as_ref(), &collectors::config_named(options));
     }
     let text = info_text(&answers)?;
-    Ok(Replies { answers, text, session })
+    let facts = session.facts.clone();
+    match answers.breakdown() {
+        None => node.keep(session),
+        Some(failure) => {
+            debug!(target = %node.address(), error = %failure, "some answers are missing");
+        }
+    }
+    Ok(Replies { answers, text, facts })
+}
+
+/// Asks `commands` once, on a kept connection or a new one.
+///
+/// # Errors
+///
+/// The server cannot be reached, or the connection broke; what it refuses is an answer.
+pub(crate) async fn ask_once(
+    node: &Node,
+    commands: Vec<Command>,
+    deadline: Instant,
+) -> Result<Answers, Failure> {
+    if let Some(session) = node.take() {
+        let mut answers = Answers::default();
+        session.ask(commands.clone(), deadline, &mut answers).await;
+        if answers.breakdown().is_none() {
+            node.keep(session);
+            return Ok(answers);
+        }
+    }
+    let session = node.open(deadline).await?;
+    let mut answers = Answers::default();
+    session.ask(commands, deadline, &mut answers).await;
+    match answers.breakdown() {
+        None => {
+            node.keep(session);
+            Ok(answers)
+        }
+        Some(failure) => Err(failure.clone()),
+    }
 }
 
 /// The text of `INFO`, or why there is none: the server then counts as down.
@@ -240,6 +307,7 @@ struct Own<'a> {
     elapsed: Duration,
     totals: Totals,
     request_errors: u64,
+    reports: &'a [Report],
 }
 
 const UP: Metric = Metric::gauge("up", "Information about the Redis instance");
@@ -253,12 +321,20 @@ const DURATIONS: Metric =
     Metric::gauge("exporter_scrape_duration_seconds", "Durations of scrapes by the exporter")
         .of_kind(Kind::Summary);
 const BUILD: Metric = Metric::gauge("exporter_build_info", "redis exporter build_info");
+const SUCCESS: Metric = Metric::gauge(
+    "exporter_collector_success",
+    "Whether everything that a collector asked for was answered",
+);
+const DURATION: Metric = Metric::gauge(
+    "exporter_collector_duration_seconds",
+    "Time from sending a collector's commands to the last of their answers",
+);
 const REQUEST_ERRORS: Metric =
     Metric::counter("target_scrape_request_errors_total", "Errors in requests to the exporter");
 
 impl Own<'_> {
     fn write(&self, page: &mut Page, options: &Options, role: &str) {
-        let mut out = Out::new(page, &options.namespace, options.role(role));
+        let mut out = Out::of(page, options, options.role(role));
         let (up, error) = match self.outcome {
             Ok(()) => (1.0, String::new()),
             Err(failure) => (0.0, failure.to_string()),
@@ -268,10 +344,15 @@ impl Own<'_> {
         out.value(&LAST_DURATION, self.elapsed.as_secs_f64());
 
         // These are not the server's, and have no role.
-        let mut out = Out::new(page, &options.namespace, None);
+        let mut out = Out::of(page, options, None);
         out.value(&LAST_CONNECT, self.connect_time.connect.as_secs_f64());
         if let Some(ping) = self.connect_time.ping {
             out.value(&LAST_PING, ping.as_secs_f64());
+        }
+        for report in self.reports {
+            let labels = [("collector", report.name)];
+            out.family(&SUCCESS).sample(&labels, f64::from(u8::from(report.success)));
+            out.family(&DURATION).sample(&labels, report.took.as_secs_f64());
         }
         write_totals(&self.totals, self.request_errors, options, &mut out);
     }
@@ -297,7 +378,7 @@ fn write_totals(totals: &Totals, request_errors: u64, options: &Options, out: &m
 /// The page without a server: what multi-target mode shows under `/metrics`.
 pub fn without_server(options: &Options, request_errors: u64, scrapes: u64) -> Page {
     let mut page = Page::new();
-    let mut out = Out::new(&mut page, &options.namespace, None);
+    let mut out = Out::of(&mut page, options, None);
     let totals = Totals { scrapes, ..Totals::default() };
     write_totals(&totals, request_errors, options, &mut out);
     page

@@ -12,7 +12,9 @@ fn check(addresses: &[&str], expected: &Expect) {
         let outcome = match Address::parse(address) {
             Ok(read) => {
                 let password = read.password.as_ref().map(crate::secret::Secret::expose);
-                format!("{read} db {} user {:?} password {password:?}", read.database, read.user)
+                let tls = if read.tls { " tls" } else { "" };
+                let Address { database, user, .. } = &read;
+                format!("{read}{tls} db {database} user {user:?} password {password:?}")
             }
             Err(error) => format!("error: {error}"),
         };
@@ -43,6 +45,8 @@ fn every_form_of_redis_exporter_is_read() {
             "redis://u:p@w@h",
             "redis://h:1?timeout=1s",
             "unix:///run/valkey.sock",
+            "rediss://h:1",
+            "valkeys://u:pw@h/2",
         ],
         &expect![[r#"
             redis://h:1                         h:1 db 0 user None password None
@@ -63,6 +67,8 @@ fn every_form_of_redis_exporter_is_read() {
             redis://u:p@w@h                     h:6379 db 0 user Some("u") password Some("p@w")
             redis://h:1?timeout=1s              h:1 db 0 user None password None
             unix:///run/valkey.sock             /run/valkey.sock db 0 user None password None
+            rediss://h:1                        h:1 tls db 0 user None password None
+            valkeys://u:pw@h/2                  h:6379 tls db 2 user Some("u") password Some("pw")
         "#]],
     );
 }
@@ -73,8 +79,6 @@ fn an_error_does_not_repeat_the_address() {
         &[
             "http://h",
             "://h",
-            "rediss://h",
-            "valkeys://h",
             "unix://",
             "redis://h:port",
             "redis://h:0",
@@ -89,10 +93,8 @@ fn an_error_does_not_repeat_the_address() {
             "redis://u:s3cret/@h",
         ],
         &expect![[r"
-            http://h                            error: unknown scheme: expected redis://, valkey://, tcp:// or unix://
-            ://h                                error: unknown scheme: expected redis://, valkey://, tcp:// or unix://
-            rediss://h                          error: TLS (rediss://, valkeys://) is not supported by this version
-            valkeys://h                         error: TLS (rediss://, valkeys://) is not supported by this version
+            http://h                            error: unknown scheme: expected redis(s)://, valkey(s)://, tcp:// or unix://
+            ://h                                error: unknown scheme: expected redis(s)://, valkey(s)://, tcp:// or unix://
             unix://                             error: unix:// is not followed by the path of a socket
             redis://h:port                      error: the port is not a number from 1 to 65535
             redis://h:0                         error: the port is not a number from 1 to 65535

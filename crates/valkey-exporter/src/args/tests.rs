@@ -100,9 +100,9 @@ fn logs_are_set_by_the_words_of_redis_exporter() {
 
 #[test]
 fn flags_which_do_nothing_yet_are_known_by_name() {
-    let flags = read(&["--check-keys=a", "--is-cluster"]);
+    let flags = read(&["--check-keys=a", "--include-go-runtime-metrics"]);
     let used = flags.expect("valid").flags.later.used();
-    assert_eq!(used, ["is-cluster"]);
+    assert_eq!(used, ["include-go-runtime-metrics"]);
 }
 
 #[test]

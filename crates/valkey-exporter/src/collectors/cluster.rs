@@ -10,8 +10,7 @@ pub(super) fn commands(_options: &Options, facts: &Facts) -> Vec<Command> {
 pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
     let Some(text) = snapshot.answers.text(&Command::new("CLUSTER INFO")) else { return };
     for line in text.split('\n').map(str::trim) {
-        if let Some((field, value)) = line.split_once(':') {
-            write_field(field, value, out);
-        }
+        // What is no number, or not known, is left out.
+        let _written = line.split_once(':').map(|(field, value)| write_field(field, value, out));
     }
 }

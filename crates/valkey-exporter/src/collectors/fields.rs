@@ -12,6 +12,9 @@ use crate::{
 /// Sections whose lines are read by a collector of their own.
 const OTHERS: [&str; 4] = ["Commandstats", "Errorstats", "Keyspace", "Latencystats"];
 
+/// Unknown fields shown of one server.
+const UNKNOWN_MAX: usize = 500;
+
 const IO_THREAD: Metric = Metric::counter(
     "active_time_io_thread_seconds_total",
     "Time an I/O thread was busy, in seconds",
@@ -26,8 +29,12 @@ pub(crate) const KEY_GROUPS_DURATION: Metric = Metric::gauge(
 );
 
 pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
+    let mut unknown = 0;
     for line in snapshot.info.lines().filter(|line| !OTHERS.contains(&line.section)) {
-        write_field(line.field, line.value, out);
+        let known = write_field(line.field, line.value, out);
+        if !known && snapshot.options.info_unknown && unknown < UNKNOWN_MAX {
+            unknown += usize::from(write_unknown(line.field, line.value, out));
+        }
     }
     let number = |field| snapshot.info.get(field).and_then(info::number);
     if snapshot.options.include_system_metrics
@@ -46,15 +53,31 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
 }
 
 /// Writes a field if the catalogue or the rule for `cluster_*` knows it and its value is a number.
-pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) {
-    let Some(number) = info::number(value) else { return };
+/// Whether something was written.
+pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) -> bool {
+    let Some(number) = info::number(value) else { return false };
     if let Some(row) = fields::find(field) {
         out.start(row.name, &row.help(), row.kind).sample(&[], number / row.divisor);
     } else if field.starts_with("cluster_") {
-        let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let name: String = field.chars().map(valid).collect();
+        let name = metric_name(field);
         out.start(&name, &default_help(&name), Kind::Gauge).sample(&[], number);
     } else if let Some(thread) = info::index(field, "used_active_time_io_thread_") {
         out.family(&IO_THREAD).sample(&[("thread", &thread.to_string())], number);
+    } else {
+        return false;
     }
+    true
+}
+
+/// A number which is in no catalogue, under a name of its own so that it never meets another.
+fn write_unknown(field: &str, value: &str, out: &mut Out<'_>) -> bool {
+    let Ok(number) = value.parse() else { return false };
+    let name = format!("info_{}", metric_name(field));
+    out.start(&name, "A field of INFO that this version does not know", Kind::Gauge)
+        .sample(&[], number);
+    true
+}
+
+fn metric_name(field: &str) -> String {
+    field.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

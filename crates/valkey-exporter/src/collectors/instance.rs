@@ -1,11 +1,17 @@
 //! Who the server is: `instance_info`, `server_info`.
 
 use super::Snapshot;
-use crate::out::{Metric, Out};
+use crate::{
+    info,
+    out::{Metric, Out},
+};
 
 const INSTANCE: Metric = Metric::plain("instance_info");
 const SERVER: Metric =
     Metric::gauge("server_info", "Name, mode and availability zone of a server that tells them");
+
+const LISTENER: Metric =
+    Metric::gauge("listener_info", "Where the server listens, and by which transport");
 
 /// Labels which are there for every server, empty where it does not have the field.
 const LABELS: [&str; 9] = [
@@ -40,5 +46,25 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
             ("availability_zone", get("availability_zone").unwrap_or_default()),
         ];
         out.family(&SERVER).sample(&labels, 1.0);
+    }
+    for (field, value) in snapshot.info.section("Server") {
+        if info::index(field, "listener").is_some() {
+            write_listener(value, out);
+        }
+    }
+}
+
+/// `name=rdma,bind=192.168.1.5,bind=…,port=6379`.
+fn write_listener(value: &str, out: &mut Out<'_>) {
+    let all = |wanted: &str| {
+        let parts = value.split(',').filter_map(|part| part.split_once('='));
+        let found: Vec<_> =
+            parts.filter(|(name, _)| *name == wanted).map(|(_, value)| value).collect();
+        found.join(",")
+    };
+    let [name, bind, port] = ["name", "bind", "port"].map(all);
+    if !name.is_empty() {
+        let labels = [("name", &*name), ("bind", &*bind), ("port", &*port)];
+        out.family(&LISTENER).sample(&labels, 1.0);
     }
 }

@@ -14,6 +14,13 @@ const REPLICA_LAG: Metric = Metric::gauge("connected_slave_lag_seconds", "Lag of
 const LINK_UP: Metric = Metric::gauge("master_link_up", "Master link status on Redis slave");
 const LAST_IO: Metric = Metric::gauge("master_last_io_seconds_ago", "Master last io seconds ago");
 const SYNCING: Metric = Metric::gauge("master_sync_in_progress", "Master sync in progress");
+const DOWN_SINCE: Metric =
+    Metric::gauge("master_link_down_seconds", "Time since the link to the master is down");
+const SYNC_LEFT: Metric =
+    Metric::gauge("master_sync_remaining_bytes", "Bytes of a running sync which are still to come");
+const SYNC_READ: Metric =
+    Metric::gauge("master_sync_read_bytes", "Bytes of a running sync which have come");
+const SYNC_SIZE: Metric = Metric::gauge("master_sync_size_bytes", "Bytes of a running sync");
 const OFFSET: Metric = Metric::gauge("slave_repl_offset", "Slave replication offset");
 const REPLICA_INFO: Metric = Metric::gauge("slave_info", "Information about the Redis slave");
 
@@ -83,7 +90,14 @@ fn write_master(fields: &[(&str, &str)], out: &mut Out<'_>) {
     if let Some(status) = find(fields, "link_status") {
         out.family(&LINK_UP).sample(&labels, f64::from(u8::from(status == "up")));
     }
-    for (metric, what) in [(&LAST_IO, "last_io_seconds_ago"), (&SYNCING, "sync_in_progress")] {
+    for (metric, what) in [
+        (&LAST_IO, "last_io_seconds_ago"),
+        (&SYNCING, "sync_in_progress"),
+        (&DOWN_SINCE, "link_down_since_seconds"),
+        (&SYNC_LEFT, "sync_left_bytes"),
+        (&SYNC_READ, "sync_read_bytes"),
+        (&SYNC_SIZE, "sync_total_bytes"),
+    ] {
         if let Some(number) = find(fields, what).and_then(info::number) {
             out.family(metric).sample(&labels, number);
         }

@@ -25,6 +25,10 @@ const OK_SENTINELS: Metric = Metric::gauge(
     "The number of okay sentinels monitoring this master",
 );
 const QUORUM: Metric = Metric::gauge("sentinel_master_ckquorum_status", "Master ckquorum status");
+const FAILOVER: Metric = Metric::gauge(
+    "sentinel_master_failover_in_progress",
+    "Whether this Sentinel sees a failover of the master under way",
+);
 const PEER: Metric = Metric::gauge("sentinel_peer_info", "Information about a Sentinel peer");
 
 /// Item of `SENTINEL MASTERS`, family, and what the value is divided by.
@@ -150,6 +154,10 @@ fn write_master(
         if let Some(number) = get(item).and_then(|value| value.parse::<f64>().ok()) {
             out.family(metric).sample(&labels, number / divisor);
         }
+    }
+    if let Some(flags) = get("flags") {
+        let failing_over = flags.split(',').any(|flag| flag == "failover_in_progress");
+        out.family(&FAILOVER).sample(&labels, f64::from(u8::from(failing_over)));
     }
     if let Some(answer) = snapshot.answers.outcome(&quorum(name)) {
         write_quorum(name, answer, out);

@@ -61,7 +61,7 @@ fn page(text: &str, answers: &Answers, options: &Options) -> String {
     let mut page = Page::new();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let role = info.get("role").unwrap_or_default();
-    let mut out = Out::new(&mut page, &options.namespace, options.role(role));
+    let mut out = Out::of(&mut page, options, options.role(role));
     write(&Snapshot { info: &info, answers, options, facts: &facts, now }, &mut out);
     page.into_text(Format::Text)
 }

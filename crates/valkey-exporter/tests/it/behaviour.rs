@@ -12,17 +12,17 @@ use crate::{
     fake::{Fake, Reply},
 };
 
-const INFO: &str = "# Server\r\nredis_version:7.2.4\r\n# Clients\r\nconnected_clients:2\r\n\
+pub(crate) const INFO: &str = "# Server\r\nredis_version:7.2.4\r\n# Clients\r\nconnected_clients:2\r\n\
     # Memory\r\nmaxmemory:64\r\n# Replication\r\nrole:master\r\n";
 
-fn healthy() -> Vec<(&'static str, Reply)> {
+pub(crate) fn healthy() -> Vec<(&'static str, Reply)> {
     vec![
         ("INFO ALL", Reply::Text(INFO.to_owned())),
         ("LATENCY HISTOGRAM", Reply::Json(serde_json::json!([]))),
     ]
 }
 
-fn address(fake: &Fake) -> String {
+pub(crate) fn address(fake: &Fake) -> String {
     format!("--redis.addr=redis://127.0.0.1:{}", fake.port)
 }
 
@@ -253,14 +253,17 @@ fn bad_input_is_one_clear_line_and_the_exit_code_of_redis_exporter() {
         (&["-check-keys-batch-size=many"], 2, "invalid value 'many'"),
         (&["--debug=perhaps"], 2, "expected true or false"),
         (&["--redis.addr=http://h"], 1, "unknown scheme"),
-        (&["--redis.addr=rediss://h"], 1, "TLS"),
         (&["--redis.addr=redis://h:0"], 1, "port"),
         (&["--redis.addr=a:1,b:2"], 1, "port"),
         (&["--connection-timeout=soon"], 1, "invalid duration"),
         (&["--redis.password-file=/nowhere/at/all"], 1, "cannot load passwords from"),
         (&["--tls-client-cert-file=/x"], 1, "needed together"),
-        (&["--basic-auth-username=u", "--basic-auth-password=p"], 1, "not supported"),
-        (&["--tls-server-cert-file=/x", "--tls-server-key-file=/y"], 1, "not supported"),
+        (&["--tls-ca-cert-file=/nowhere"], 1, "--tls-ca-cert-file"),
+        (&["--basic-auth-password=a", "--basic-auth-hash-password=b"], 1, "used together"),
+        (&["--basic-auth-username=u", "--basic-auth-hash-password=b"], 1, "not a bcrypt hash"),
+        (&["--tls-server-cert-file=/x"], 1, "needed together"),
+        (&["--tls-server-cert-file=/x", "--tls-server-key-file=/y"], 1, "cert_file /x"),
+        (&["--tls-server-min-version=TLS9"], 1, "--tls-server-min-version: unknown"),
         (&["--namespace=a-b"], 1, "--namespace"),
         (&[&taken], 1, "in use"),
     ] {

@@ -7,7 +7,14 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use metrics_server::Format;
-use valkey_exporter::{Args, PROGRAM, address::Address, app::Options, node::Node, scrape::Target};
+use valkey_exporter::{
+    Args, PROGRAM,
+    address::Address,
+    app::{self, Options},
+    credentials::Origin,
+    node::Node,
+    scrape::Target,
+};
 
 use crate::{
     exporter::{LIMIT, now},
@@ -77,11 +84,12 @@ impl Case {
         let line =
             line.chain(self.flags.iter().map(|flag| Self::place(flag))).map(Into::into).collect();
         let args: Args = metrics_server::cli::parse(&PROGRAM, line).expect("valid flags");
-        let options = Options::new(&args.flags).expect("valid flags");
+        let options = Arc::new(Options::new(&args.flags).expect("valid flags"));
+        let access = Arc::new(app::access(&args.flags).expect("valid flags"));
         let address = Address::parse(&format!("redis://127.0.0.1:{port}")).expect("an address");
-        let node = Node::new(address, None, None, options.set_client_name);
+        let node = Node::new(address, Origin::Configured, None, &access);
         let scrape = Target::new(node);
-        let (scraped, _outcome) = runtime.block_on(scrape.scrape(&options, 0, now() + LIMIT));
+        let (scraped, _outcome) = runtime.block_on(scrape.scrape(&options, "", 0, now() + LIMIT));
         let seen = seen_by.as_ref().map(Fake::seen).unwrap_or_default();
         self.complaints(&Samples::read(&scraped.page.into_text(Format::Text)), &seen)
     }

@@ -24,6 +24,7 @@ pub(crate) struct Exporter {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -87,7 +88,7 @@ impl Exporter {
         stream.read_to_string(&mut text).expect("an answer in time");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-        Response { status: status.expect("a status"), body: body.to_owned() }
+        Response { status: status.expect("a status"), head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Asks for `path` until `good` is true of the answer.

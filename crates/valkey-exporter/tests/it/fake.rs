@@ -2,7 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -26,6 +30,10 @@ pub(crate) enum Reply {
 pub(crate) struct Fake {
     pub(crate) port: u16,
     seen: Arc<Mutex<Vec<String>>>,
+    batches: Arc<AtomicUsize>,
+    /// Connections which were opened before are not answered any more.
+    muted: Arc<AtomicUsize>,
+    opened: Arc<AtomicUsize>,
     /// Holds the tasks which serve.
     _runtime: Runtime,
     accepting: JoinHandle<()>,
@@ -38,31 +46,62 @@ impl Fake {
         Self::start_on(0, table)
     }
 
+    /// Waits before each answer.
+    pub(crate) fn start_slow(pause: Duration, table: &[(&str, Reply)]) -> Self {
+        Self::start_with(0, pause, table)
+    }
+
     pub(crate) fn start_on(port: u16, table: &[(&str, Reply)]) -> Self {
+        Self::start_with(port, Duration::ZERO, table)
+    }
+
+    fn start_with(port: u16, pause: Duration, table: &[(&str, Reply)]) -> Self {
         let table: BTreeMap<_, _> =
             table.iter().map(|(command, reply)| (command.to_lowercase(), reply.clone())).collect();
         let table = Arc::new(table);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .enable_io()
+            .enable_all()
             .build()
             .expect("a runtime");
         let listener =
             runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("a free port");
         let port = listener.local_addr().expect("a bound socket").port();
-        let commands = Arc::clone(&seen);
+        let [batches, muted, opened]: [Arc<AtomicUsize>; 3] = Default::default();
+        let served = Served {
+            table,
+            pause,
+            number: 0,
+            seen: Arc::clone(&seen),
+            batches: Arc::clone(&batches),
+            muted: Arc::clone(&muted),
+        };
+        let count = Arc::clone(&opened);
         let accepting = runtime.spawn(async move {
             while let Ok((stream, _peer)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&table), Arc::clone(&commands)));
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, Served { number, ..served.clone() }));
             }
         });
-        Self { port, seen, _runtime: runtime, accepting }
+        Self { port, seen, batches, muted, opened, _runtime: runtime, accepting }
     }
 
     /// The commands received so far, in their order.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("no test panics while it holds this").clone()
+    }
+}
+
+impl Fake {
+    /// How often commands came after all earlier ones had been answered.
+    pub(crate) fn batches(&self) -> usize {
+        self.batches.load(Ordering::SeqCst)
+    }
+
+    /// Says nothing more on the connections which are open.
+    pub(crate) fn mute_open_connections(&self) {
+        self.muted.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
@@ -72,20 +111,38 @@ impl Drop for Fake {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
+/// What a connection needs.
+#[derive(Clone)]
+struct Served {
     table: Arc<BTreeMap<String, Reply>>,
+    pause: Duration,
+    number: usize,
     seen: Arc<Mutex<Vec<String>>>,
-) {
+    batches: Arc<AtomicUsize>,
+    muted: Arc<AtomicUsize>,
+}
+
+async fn serve(stream: TcpStream, served: Served) {
     stream.set_nodelay(true).expect("a TCP socket");
     let mut stream = BufReader::new(stream);
-    while let Some(words) = read_command(&mut stream).await {
+    loop {
+        // Nothing is buffered: the peer has waited for its answers.
+        let new = stream.buffer().is_empty();
+        let Some(words) = read_command(&mut stream).await else { return };
+        if new {
+            served.batches.fetch_add(1, Ordering::SeqCst);
+        }
         let command = words.join(" ");
-        seen.lock().expect("no test panics while it holds this").push(command.clone());
-        let Some(reply) = answer(&table, &command) else {
+        served.seen.lock().expect("no test panics while it holds this").push(command.clone());
+        let muted = served.number < served.muted.load(Ordering::SeqCst);
+        let reply = answer(&served.table, &command).filter(|_| !muted);
+        let Some(reply) = reply else {
             // What follows is not answered either: a server takes one command after the other.
             return std::future::pending().await;
         };
+        if !served.pause.is_zero() {
+            tokio::time::sleep(served.pause).await;
+        }
         if stream.write_all(&reply).await.is_err() {
             return;
         }

@@ -2,6 +2,8 @@
 
 mod behaviour;
 mod cases;
+mod connections;
 mod exporter;
 mod fake;
 mod keys;
+mod secure;
