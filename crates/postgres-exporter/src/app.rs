@@ -9,19 +9,20 @@ use std::{
 
 use anyhow::Context as _;
 use metrics_server::{
-    ExporterInfo, Health, Role, Server, Shutdown, Telemetry, args::Dialect, cli::Program, http,
+    ExporterInfo, Health, Role, Scrape, Server, Shutdown, Telemetry, args::Dialect, cli::Program,
+    http,
 };
-use prometheus::Gauge;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::spawn_blocking,
     time::{Instant, interval},
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::{
     args::Args,
     exporter::{Exporter, Options},
+    probe::{self, Modules, Probe},
     queries::{
         self, Engine, builtin, explain,
         load::{Paths, Set},
@@ -111,6 +112,10 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
         .collect();
     let health = Health::new(Instant::now().into_std());
     let check = (!targets.is_empty()).then(|| health.check("postgres", Role::Readiness));
+    let telemetry = Telemetry::new(INFO.name)?;
+    telemetry.register_build_info(&INFO)?;
+    let modules = Modules::load(args.legacy.config_file.clone(), telemetry.registry())?;
+    let modules = Arc::new(modules);
     let choice = args.choice();
     let queries = Engine::start(
         paths,
@@ -125,17 +130,24 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
         collection_timeout: args.server.collection_timeout,
         queries: queries.clone(),
     };
+    // The queries of files belong to the servers of the environment.
+    let probed = Options { queries: None, ..options.clone() };
+    let rules = args.probe.rules(limits);
+    let probe = Probe::new(Arc::clone(&modules), rules, choice.clone(), probed);
+    let probe = Arc::new(probe);
     let exporter = Exporter::new(targets, &choice, options, check);
-    reload_on_signal(queries.clone())?;
+    let reload = {
+        let queries = queries.clone();
+        move || modules.reload().and(queries.as_ref().map_or(Ok(()), Engine::reload))
+    };
+    reload_on_signal(reload.clone())?;
 
     let (stop, shutdown) = Shutdown::new();
     stop.clone().request_on_signal().context("cannot listen for signals")?;
-    let server = Server::new(&INFO, &args.web, telemetry()?, health)
+    let server = Server::new(&INFO, &args.web, telemetry, health)
         .metrics(Arc::new(exporter.clone()))
-        .lifecycle(stop, {
-            let queries = queries.clone();
-            move || queries.as_ref().map_or(Ok(()), Engine::reload)
-        })
+        .probe_form("/probe", &probe::FIELDS, Arc::clone(&probe) as Arc<dyn Scrape>)
+        .lifecycle(stop, reload)
         .serve(bound, shutdown);
     let served = tokio::select! {
         served = server => served,
@@ -145,18 +157,23 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
     if let Some(engine) = queries {
         engine.stop();
     }
-    exporter.close().await;
+    tokio::join!(exporter.close(), probe.close());
     Ok(())
 }
 
-/// SIGHUP reads the files of queries again.
-fn reload_on_signal(queries: Option<Engine>) -> anyhow::Result<()> {
+/// SIGHUP reads again what `/-/reload` does.
+fn reload_on_signal(
+    reload: impl Fn() -> Result<(), String> + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let Some(engine) = queries.clone() else { continue };
-            // A failure has been logged and is shown, and the old queries go on.
-            let _ended = spawn_blocking(move || engine.reload()).await;
+            let reload = reload.clone();
+            match spawn_blocking(reload).await {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => error!(reason, "cannot reload, what was read before stays"),
+                Err(error) => error!(%error, "a reload panicked"),
+            }
         }
     });
     Ok(())
@@ -169,23 +186,4 @@ async fn watch(exporter: &Exporter) -> ! {
         ticks.tick().await;
         exporter.check(HEALTH_AGE_MAX, HEALTH_LIMIT).await;
     }
-}
-
-fn telemetry() -> Result<Telemetry, prometheus::Error> {
-    let telemetry = Telemetry::new(INFO.name)?;
-    telemetry.register_build_info(&INFO)?;
-    // No configuration file is read yet: what `postgres_exporter` shows without one.
-    for (name, help) in [
-        (
-            "postgres_exporter_config_last_reload_successful",
-            "Postgres exporter config loaded successfully.",
-        ),
-        (
-            "postgres_exporter_config_last_reload_success_timestamp_seconds",
-            "Timestamp of the last successful configuration reload.",
-        ),
-    ] {
-        telemetry.registry().register(Box::new(Gauge::new(name, help)?))?;
-    }
-    Ok(telemetry)
 }

@@ -1,6 +1,6 @@
 //! The command line: the flags of `postgres_exporter`, and our own.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, ArgMatches, Args as ClapArgs, Command, FromArgMatches, Parser};
 use metrics_server::{
@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::{
     collectors::{DEFAULTS_OF_0_19, TABLE},
     databases::{Glob, Selection},
+    probe::Rules,
     queries::args::QueryArgs,
     reading::{Compat, Reading, Statements},
     session::Limits,
@@ -33,6 +34,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub server: ServerArgs,
+
+    #[command(flatten)]
+    pub probe: ProbeArgs,
 
     #[command(flatten)]
     pub legacy: LegacyArgs,
@@ -91,6 +95,32 @@ impl ServerArgs {
     }
 }
 
+/// Where `/probe` may go.
+#[derive(ClapArgs, Clone, Debug)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct ProbeArgs {
+    /// Hosts, or `host:port`, which `/probe` may ask: `a,b*`; all where there are none. Modules of
+    /// `--config.file` have `targets` of their own besides.
+    #[arg(id = "probe.targets", long, value_name = "GLOBS", default_value = "")]
+    pub targets: String,
+
+    /// Probed servers whose connections are kept; the one asked longest ago is let go for a new one.
+    #[arg(id = "probe.targets-max", long, value_name = "COUNT", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub targets_max: u32,
+}
+
+impl ProbeArgs {
+    /// As `/probe` takes them.
+    pub fn rules(&self, limits: Limits) -> Rules {
+        Rules {
+            targets: Glob::list(&self.targets),
+            targets_max: usize::try_from(self.targets_max).unwrap_or(usize::MAX),
+            limits,
+        }
+    }
+}
+
 /// Flags of `postgres_exporter` which it calls deprecated, or which wait for their feature.
 #[derive(ClapArgs, Clone, Debug)]
 #[command(next_help_heading = "Compatibility")]
@@ -99,9 +129,9 @@ pub struct LegacyArgs {
     #[arg(id = "compat", long, value_enum, value_name = "VERSION", default_value_t)]
     pub compat: Compat,
 
-    /// File with login data for several targets. Not read yet.
+    /// File with login data for `/probe`; SIGHUP reads it again.
     #[arg(id = "config.file", long, value_name = "FILE", default_value = "postgres_exporter.yml")]
-    pub config_file: String,
+    pub config_file: PathBuf,
 
     /// Leave out `pg_static` and `pg_stat_database_conflicts`.
     #[arg(id = "disable-default-metrics", long, value_name = "BOOL", default_value = "false",
@@ -182,11 +212,8 @@ impl LegacyArgs {
 
     /// The flags that are given and do nothing yet.
     fn without_effect(&self) -> impl Iterator<Item = &'static str> {
-        let given = [
-            ("--config.file", self.config_file != "postgres_exporter.yml"),
-            ("--dumpmaps", self.dumpmaps),
-            ("--metric-prefix", self.metric_prefix != "pg"),
-        ];
+        let given =
+            [("--dumpmaps", self.dumpmaps), ("--metric-prefix", self.metric_prefix != "pg")];
         given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
     }
 }

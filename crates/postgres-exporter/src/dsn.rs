@@ -4,9 +4,11 @@
 //! and `host=… user=… password='…'`. What a text leaves out comes from the `PG*` environment
 //! variables, then from defaults.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use thiserror::Error;
+
+use crate::credentials::Lookups;
 
 mod keyvalue;
 mod url;
@@ -38,8 +40,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `sslmode`: how much the connection is protected.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// `sslmode`: how much the connection is protected, the least first.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum SslMode {
     /// Never encrypted.
     Disable,
@@ -80,6 +82,8 @@ pub struct Dsn {
     pub user: String,
     /// Its password, where it needs one.
     pub password: Option<Secret>,
+    /// Where to look for a login besides.
+    pub lookups: Lookups,
     /// The database to connect to; the role's name where it is not given.
     pub database: String,
     /// Protection of the connection.
@@ -132,10 +136,10 @@ pub enum DsnError {
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Keys and values of a text, in its order, decoded but not yet understood.
-type Pairs = Vec<(String, String)>;
+pub(crate) type Pairs = Vec<(String, String)>;
 
 /// Keys which libpq knows and which change nothing here.
-const IGNORED: [&str; 18] = [
+const IGNORED: [&str; 17] = [
     "binary_parameters",
     "channel_binding",
     "client_encoding",
@@ -147,7 +151,6 @@ const IGNORED: [&str; 18] = [
     "keepalives_interval",
     "krbsrvname",
     "krbspn",
-    "passfile",
     "sslcompression",
     "sslinline",
     "sslnegotiation",
@@ -169,6 +172,22 @@ impl Dsn {
             None => keyvalue::parse(text)?,
         };
         Self::from_pairs(pairs, environment)
+    }
+
+    /// Takes apart what `/probe` calls a target: also an address without a scheme.
+    ///
+    /// # Errors
+    ///
+    /// See [`DsnError`].
+    pub(crate) fn pairs(text: &str) -> Result<Pairs, DsnError> {
+        let text = text.trim();
+        let after_key = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let is_pairs = after_key.len() < text.len() && after_key.trim_start().starts_with('=');
+        match url::strip_scheme(text) {
+            Some(rest) => url::parse(rest),
+            None if is_pairs => keyvalue::parse(text),
+            None => url::parse(text),
+        }
     }
 
     /// Understands `pairs`; of two equal keys the later one counts.
@@ -195,6 +214,13 @@ impl Dsn {
             host: hostaddr.or(host).unwrap_or_else(|| "localhost".to_owned()),
             port: take("port", "PGPORT").map_or(Ok(PORT_DEFAULT), |port| parse_port(&port))?,
             password: take("password", "PGPASSWORD").map(Secret),
+            lookups: Lookups {
+                passfile: take("passfile", "PGPASSFILE").map(PathBuf::from).or_else(|| {
+                    let home = environment("HOME").filter(|home| !home.is_empty())?;
+                    Some(PathBuf::from(home).join(".pgpass"))
+                }),
+                ..Lookups::default()
+            },
             database: take("dbname", "PGDATABASE").unwrap_or_else(|| user.clone()),
             user,
             ssl: Ssl {
@@ -275,7 +301,7 @@ fn parse_port(text: &str) -> Result<u16, DsnError> {
     text.parse().ok().filter(|port| *port > 0).ok_or(DsnError::Port)
 }
 
-fn parse_mode(text: impl AsRef<str>) -> Result<SslMode, DsnError> {
+pub(crate) fn parse_mode(text: impl AsRef<str>) -> Result<SslMode, DsnError> {
     match text.as_ref() {
         "disable" => Ok(SslMode::Disable),
         "allow" => Ok(SslMode::Allow),

@@ -5,16 +5,21 @@
 //! encrypted by [`tls`] where that is asked for;
 //! an [`instance`] is the server as one scrape sees it, [`collectors`] read [`row`]s from it and
 //! write families, [`databases`] are those of a server, [`reading`] what flags say of all servers,
-//! [`queries`] are those of files, [`exporter`] puts the page together; [`app`] wires all of it.
+//! [`credentials`] are looked up at each login, [`probe`] asks servers which the scraper names with a
+//! login of [`config`], [`queries`] are those of files, [`exporter`] puts the page together; [`app`]
+//! wires all of it.
 #![forbid(unsafe_code)]
 
 mod app;
 pub mod args;
 pub mod collectors;
+pub mod config;
+pub mod credentials;
 pub mod databases;
 pub mod dsn;
 pub mod exporter;
 pub mod instance;
+pub mod probe;
 pub mod queries;
 pub mod reading;
 pub mod row;

@@ -16,6 +16,7 @@ use tokio_postgres::{
 use tracing::debug;
 
 use crate::{
+    credentials::{CredentialsError, Login},
     dsn::{Dsn, SslMode},
     row::{RowError, Rows},
     tls::{self, Tls},
@@ -56,6 +57,9 @@ pub enum ConnectError {
     /// As many connections as are allowed are open or still closing.
     #[error("all connections to the server are in use")]
     Full,
+    /// Role or password cannot be had.
+    #[error("{0}")]
+    Credentials(#[from] CredentialsError),
     /// The files that `sslmode` asks for cannot be used.
     #[error("{0}")]
     Ssl(String),
@@ -208,7 +212,7 @@ async fn connect(dsn: &Dsn) -> Result<Connected, ConnectError> {
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[config::SslMode::Require],
     };
     let tls = Tls::new(&dsn.ssl).map_err(|error| ConnectError::Ssl(error.to_string()))?;
-    let mut config = config(dsn);
+    let mut config = config(dsn, &dsn.login().await?);
     let mut refused = ConnectError::Full;
     for mode in attempts {
         match config.ssl_mode(*mode).connect(tls.clone()).await {
@@ -231,17 +235,17 @@ fn may_differ(error: &tokio_postgres::Error) -> bool {
     error.code().map_or_else(|| error.to_string().contains("TLS"), |code| *code == wanted)
 }
 
-fn config(dsn: &Dsn) -> Config {
+fn config(dsn: &Dsn, login: &Login) -> Config {
     let mut config = Config::new();
     config
         .host(&dsn.host)
         .port(dsn.port)
-        .user(&dsn.user)
+        .user(&login.user)
         .dbname(&dsn.database)
         .application_name(&dsn.application_name)
         .tcp_user_timeout(PEER_SILENCE_MAX)
         .keepalives_idle(PEER_SILENCE_MAX);
-    if let Some(password) = &dsn.password {
+    if let Some(password) = &login.password {
         config.password(password.reveal());
     }
     if let Some(options) = dsn.startup_options() {

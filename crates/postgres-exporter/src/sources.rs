@@ -1,6 +1,6 @@
 //! Which servers to watch: `DATA_SOURCE_NAME`, or `DATA_SOURCE_{URI,USER,PASS}` and their `_FILE`s.
 
-use std::{fs, io};
+use std::{fs, io, path::PathBuf};
 
 use thiserror::Error;
 
@@ -30,6 +30,7 @@ pub enum SourceError {
 /// Reads the data sources from `environment`; none is not an error.
 ///
 /// `DATA_SOURCE_NAME` wins over everything else and may hold several, separated by commas.
+/// `DATA_SOURCE_PASS_COMMAND` prints the password at each login.
 ///
 /// # Errors
 ///
@@ -37,9 +38,16 @@ pub enum SourceError {
 pub fn from_environment(environment: Lookup<'_>) -> Result<Vec<Dsn>, SourceError> {
     if let Some(names) = environment("DATA_SOURCE_NAME").filter(|text| !text.trim().is_empty()) {
         let invalid = |error| SourceError::Invalid { variable: "DATA_SOURCE_NAME", error };
+        let command = password_command(environment);
         return split(&names)
             .into_iter()
-            .map(|text| Dsn::parse(text, environment).map_err(invalid))
+            .map(|text| {
+                let mut dsn = Dsn::parse(text, environment).map_err(invalid)?;
+                // For those which say nothing themselves.
+                let without = dsn.password.is_none();
+                dsn.lookups.password_command = command.clone().filter(|_| without);
+                Ok(dsn)
+            })
             .collect();
     }
     let Some(uri) = value(environment, "DATA_SOURCE_URI")?.filter(|uri| !uri.is_empty()) else {
@@ -53,7 +61,23 @@ pub fn from_environment(environment: Lookup<'_>) -> Result<Vec<Dsn>, SourceError
     };
     let dsn = Dsn::parse(&text, environment)
         .map_err(|error| SourceError::Invalid { variable: "DATA_SOURCE_URI", error })?;
-    Ok(vec![dsn.with_login(user, password.map(Secret::new))])
+    let mut dsn = dsn.with_login(user, password.map(Secret::new));
+    // Both were read just now, so that what cannot be read ends the start, and are read again at
+    // each login.
+    dsn.lookups.user_file = file(environment, "DATA_SOURCE_USER");
+    dsn.lookups.password_file = file(environment, "DATA_SOURCE_PASS");
+    dsn.lookups.password_command = password_command(environment);
+    Ok(vec![dsn])
+}
+
+/// `DATA_SOURCE_PASS_COMMAND`.
+fn password_command(environment: Lookup<'_>) -> Option<String> {
+    environment("DATA_SOURCE_PASS_COMMAND").filter(|command| !command.trim().is_empty())
+}
+
+fn file(environment: Lookup<'_>, name: &str) -> Option<PathBuf> {
+    let path = environment(&format!("{name}_FILE")).filter(|path| !path.is_empty());
+    path.map(PathBuf::from)
 }
 
 /// The contents of the file that `<name>_FILE` names, without blanks around it, else `<name>`.

@@ -69,7 +69,7 @@ fn every_flag_of_postgres_exporter_is_taken() {
     let databases = args.reading().databases;
     assert!(databases.discover && databases.excludes("rdsadmin") && databases.takes("x"));
     let without_effect: Vec<_> = args.legacy.without_effect().collect();
-    assert_eq!(without_effect, ["--config.file", "--dumpmaps"]);
+    assert_eq!(without_effect, ["--dumpmaps"]);
 }
 
 #[test]

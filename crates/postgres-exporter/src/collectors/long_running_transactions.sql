@@ -4,3 +4,4 @@ FROM pg_stat_activity
 WHERE state IS DISTINCT FROM 'idle'
   AND query NOT LIKE 'autovacuum:%'
   AND xact_start IS NOT NULL
+  AND pid <> pg_backend_pid()

@@ -353,6 +353,10 @@ fn small_views_are_their_columns() {
         pg_postmaster_start_time_seconds 1.795645694353e+09
     "#]],
     );
+}
+
+#[test]
+fn roles_autovacuum_and_files_are_their_columns() {
     check_view(
         &ROLES_VIEW,
         "rolname | rolconnlimit\nmonitor | 8\npg_monitor | -1",
