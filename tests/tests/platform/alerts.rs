@@ -17,7 +17,8 @@ pub(crate) fn the_first_task_that_fails_alerts() -> Result<()> {
     let failures = stack::value("sum(airflow_ti_failures)")?;
     ensure!(failures == 0.0, "{failures} tasks have failed before");
     stack::run("fail-task")?;
-    stack::wait_for_alert("AirflowTaskFailureHigh", Duration::from_mins(1))
+    stack::wait_for_alert("AirflowTaskFailureHigh", Duration::from_mins(1))?;
+    stack::wait_for_alert("AirflowDagRunFailed", Duration::from_mins(2))
 }
 
 pub(crate) fn memory_connections_and_disk_fill_up() -> Result<()> {
@@ -87,6 +88,9 @@ pub(crate) fn a_postgres_that_is_down_alerts_and_resolves() -> Result<()> {
     stack::docker(&["stop", &container("postgres")])?;
     is_down("postgres-exporter", POSTGRES_EXPORTER, "pg_up 0")?;
     stack::wait_for_alert("ServiceDown", Duration::from_mins(3))?;
+    // Which says the same: Alertmanager sends one of them.
+    stack::wait_for_alert("PostgresDown", Duration::from_mins(1))?;
+    stack::wait_for_inhibition("PostgresDown", Duration::from_mins(1))?;
     let state = stack::inspect("postgres-exporter", "{{.State.Health.Status}}")?;
     ensure!(state == "healthy", "the exporter itself is {state}");
 
@@ -100,8 +104,10 @@ pub(crate) fn a_postgres_that_is_down_alerts_and_resolves() -> Result<()> {
 pub(crate) fn a_valkey_that_is_down_is_seen_and_comes_back() -> Result<()> {
     stack::docker(&["stop", &container("valkey")])?;
     is_down("valkey-exporter", VALKEY_EXPORTER, "redis_up 0")?;
+    stack::wait_for_alert("ValkeyDown", Duration::from_mins(2))?;
     stack::docker(&["start", &container("valkey")])?;
-    stack::wait_for(r#"up{job="valkey-exporter"} == 1"#, Duration::from_mins(2))
+    stack::wait_for(r#"up{job="valkey-exporter"} == 1"#, Duration::from_mins(2))?;
+    stack::wait_for_silence("ValkeyDown", Duration::from_mins(2))
 }
 
 /// The page is 503 with the gauge on it, and Prometheus has the target as down.

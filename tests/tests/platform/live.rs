@@ -126,6 +126,19 @@ pub(crate) fn prometheus_runs_with_the_specified_flags() -> Result<()> {
     Ok(())
 }
 
+/// The pages for people, where the image has pages at all, and what they are made of.
+pub(crate) fn prometheus_shows_alerts_and_targets() -> Result<()> {
+    let status =
+        |path: &str| Ok::<_, anyhow::Error>(get(&format!("{}{path}", stack::PROMETHEUS))?.status);
+    let pages = status("/query")? == 200;
+    for page in ["/alerts", "/targets"] {
+        ensure!(!pages || status(page)? == 200, "{page}");
+    }
+    ensure!(stack::api("alerts")?["alerts"].is_array(), "alerts");
+    ensure!(stack::api("targets")?["activeTargets"].is_array(), "targets");
+    Ok(())
+}
+
 pub(crate) fn the_alert_group_holds_exactly_the_five_alerts() -> Result<()> {
     let groups = stack::api("rules?type=alert")?;
     let groups = groups["groups"].as_array().context("groups")?;

@@ -30,6 +30,7 @@ const STEPS: &[Step] = steps![
     live::exporters_tell_the_commit_they_are_built_from,
     live::prometheus_runs_with_the_specified_flags,
     live::the_alert_group_holds_exactly_the_five_alerts,
+    live::prometheus_shows_alerts_and_targets,
     live::a_datagram_to_8125_is_on_the_page_within_2_seconds,
     live::every_panel_has_data_within_three_minutes,
     live::airflow_shows_what_it_does,

@@ -4,10 +4,10 @@
 //! The rules of the programs run as a copy with short windows, so that this takes minutes; the five of
 //! the lakehouse are not touched (`alerts.rs`).
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result};
-use e2e::rules;
+use anyhow::{Context as _, Result, ensure};
+use e2e::{eventually_within, rules};
 
 use crate::stack::{self, PREFIX, container};
 
@@ -61,73 +61,89 @@ pub(crate) fn shorten_rules() -> Result<()> {
 /// Something that can be done to the platform and undone.
 struct Fear {
     alert: &'static str,
-    provoke: fn() -> Result<()>,
+    /// None where the one before it provokes this one as well.
+    provoke: Option<fn() -> Result<()>>,
     /// None where it is over by itself, once it has left the window.
     undo: Option<fn() -> Result<()>>,
 }
 
+/// What lasts comes before what is over after a minute.
 const QUICK: &[Fear] = &[
-    Fear { alert: "ValkeyReplicaLost", provoke: lose_a_replica, undo: None },
-    Fear { alert: "StatsdDatagramsDropped", provoke: flood, undo: None },
-    Fear { alert: "StatsdSamplesRefused", provoke: send_nonsense, undo: None },
-    Fear { alert: "StatsdTypeConflict", provoke: send_two_types, undo: None },
-    Fear { alert: "ValkeySlowCommands", provoke: log_every_command, undo: Some(log_slow_commands) },
-    Fear {
-        alert: "ValkeyConnectionsHigh",
-        provoke: allow_few_clients,
-        undo: Some(allow_many_clients),
-    },
-    Fear { alert: "ValkeyPersistenceFailing", provoke: forbid_saving, undo: Some(allow_saving) },
-    Fear { alert: "PostgresDeadlocks", provoke: deadlock, undo: None },
-    Fear { alert: "PostgresLongTransaction", provoke: run_long, undo: Some(end_sessions) },
-    Fear {
-        alert: "PostgresIdleInTransaction",
-        provoke: idle_in_transaction,
-        undo: Some(end_sessions),
-    },
-    Fear { alert: "PostgresRollbackRatioHigh", provoke: roll_back, undo: None },
     Fear {
         alert: "AirflowTasksStuckInQueue",
-        provoke: stop_the_worker,
+        provoke: Some(stop_the_worker),
         undo: Some(start_the_worker),
     },
+    Fear {
+        alert: "SeaweedFSNoHeartbeats",
+        provoke: Some(cut_off_the_volume_server),
+        undo: Some(let_it_answer),
+    },
+    Fear { alert: "ServiceDown", provoke: None, undo: None },
+    Fear { alert: "PostgresLongTransaction", provoke: Some(run_long), undo: Some(end_sessions) },
+    Fear {
+        alert: "PostgresIdleInTransaction",
+        provoke: Some(idle_in_transaction),
+        undo: Some(end_sessions),
+    },
+    Fear { alert: "PostgresRollbackRatioHigh", provoke: Some(roll_back), undo: None },
+    Fear {
+        alert: "ValkeyConnectionsHigh",
+        provoke: Some(allow_few_clients),
+        undo: Some(allow_many_clients),
+    },
+    Fear {
+        alert: "ValkeySlowCommands",
+        provoke: Some(log_every_command),
+        undo: Some(log_slow_commands),
+    },
+    Fear { alert: "ValkeyReplicaLost", provoke: Some(lose_a_replica), undo: None },
+    Fear {
+        alert: "ValkeyPersistenceFailing",
+        provoke: Some(forbid_saving),
+        undo: Some(allow_saving),
+    },
+    Fear { alert: "PostgresDeadlocks", provoke: Some(deadlock), undo: None },
+    Fear { alert: "StatsdDatagramsDropped", provoke: Some(flood), undo: None },
+    Fear { alert: "StatsdSamplesRefused", provoke: Some(send_nonsense), undo: None },
+    Fear { alert: "StatsdTypeConflict", provoke: Some(send_two_types), undo: None },
 ];
 
 const LONG: &[Fear] = &[
     Fear {
         alert: "AirflowSchedulerDown",
-        provoke: stop_the_scheduler,
+        provoke: Some(stop_the_scheduler),
         undo: Some(start_the_scheduler),
     },
     Fear {
         alert: "AirflowDagProcessorDown",
-        provoke: pause_the_processor,
+        provoke: Some(pause_the_processor),
         undo: Some(start_the_processor),
     },
     Fear {
         alert: "SeaweedFSVolumesReadOnlyDiskFull",
-        provoke: fill_the_disk,
+        provoke: Some(fill_the_disk),
         undo: Some(free_the_disk),
     },
     Fear {
         alert: "PostgresConnectionsExhausted",
-        provoke: take_all_connections,
+        provoke: Some(take_all_connections),
         undo: Some(end_sessions),
     },
     Fear {
         alert: "ValkeyMemoryCritical",
-        provoke: allow_little_memory,
+        provoke: Some(allow_little_memory),
         undo: Some(allow_more_memory),
     },
 ];
 
 fn provoke_and_undo(fears: &[Fear]) -> Result<()> {
     for fear in fears {
-        (fear.provoke)().with_context(|| format!("cannot provoke {}", fear.alert))?;
+        if let Some(provoke) = fear.provoke {
+            provoke().with_context(|| format!("cannot provoke {}", fear.alert))?;
+        }
     }
-    for fear in fears {
-        stack::wait_for_alert(fear.alert, LIMIT)?;
-    }
+    wait_for_all(fears)?;
     for fear in fears {
         if let Some(undo) = fear.undo {
             undo().with_context(|| format!("cannot undo {}", fear.alert))?;
@@ -137,6 +153,25 @@ fn provoke_and_undo(fears: &[Fear]) -> Result<()> {
         stack::wait_for_silence(fear.alert, LIMIT)?;
     }
     Ok(())
+}
+
+/// All at once: some are over before others begin.
+fn wait_for_all(fears: &[Fear]) -> Result<()> {
+    let names: BTreeSet<String> = fears.iter().map(|fear| fear.alert.to_owned()).collect();
+    let (mut firing, mut arrived) = (BTreeSet::new(), BTreeSet::new());
+    eventually_within(LIMIT, "all of them fire and arrive", || {
+        for (mut labels, _) in stack::query(r#"ALERTS{alertstate="firing"}"#)? {
+            firing.extend(labels.remove("alertname"));
+        }
+        arrived.extend(stack::alertmanager()?);
+        let quiet: Vec<_> = names.difference(&firing).collect();
+        let lost: Vec<_> = names.difference(&arrived).collect();
+        ensure!(
+            quiet.is_empty() && lost.is_empty(),
+            "not firing: {quiet:?}, not arrived: {lost:?}"
+        );
+        Ok(())
+    })
 }
 
 pub(crate) fn what_an_operator_fears_alerts_and_resolves() -> Result<()> {
@@ -321,4 +356,13 @@ fn fill_the_disk() -> Result<()> {
 
 fn free_the_disk() -> Result<()> {
     stack::exec("seaweedfs-volume", &["rm", "/data/e2e-filler"]).map(drop)
+}
+
+/// It runs, and answers neither the master nor Prometheus.
+fn cut_off_the_volume_server() -> Result<()> {
+    stack::docker(&["pause", &container("seaweedfs-volume")]).map(drop)
+}
+
+fn let_it_answer() -> Result<()> {
+    stack::docker(&["unpause", &container("seaweedfs-volume")]).map(drop)
 }

@@ -28,9 +28,7 @@ pub(crate) fn every_series_of_a_rule_is_there_or_said_to_be_missing() -> Result<
             for name in promql::series(&rule.expression) {
                 let known = names.contains(&name)
                     || recorded.contains(name.as_str())
-                    || rules::is_required(&name, &required)
-                    // What this version does not have, another half of the same rule has.
-                    || is_alternative(&rule.expression, &name, &names);
+                    || rules::is_required(&name, &required);
                 if !known {
                     missing.push(format!("{}: {name}", rule.name));
                 }
@@ -39,15 +37,6 @@ pub(crate) fn every_series_of_a_rule_is_there_or_said_to_be_missing() -> Result<
         ensure!(missing.is_empty(), "not stored: {missing:#?}");
         Ok(())
     })
-}
-
-/// Whether `name` is one of two that are joined by `or`, of which the other one is there.
-fn is_alternative(expression: &str, name: &str, names: &BTreeSet<String>) -> bool {
-    let halves: Vec<_> = expression.split(" or ").map(promql::series).collect();
-    halves.iter().any(|half| half.contains(name))
-        && halves
-            .iter()
-            .any(|half| !half.contains(name) && half.iter().all(|other| names.contains(other)))
 }
 
 pub(crate) fn rates_are_taken_of_counters() -> Result<()> {
@@ -106,21 +95,18 @@ fn panels(value: &Value, found: &mut Vec<Value>) {
 pub(crate) fn every_series_of_a_dashboard_is_there_or_said_to_be_missing() -> Result<()> {
     let required = rules::required()?;
     let names = names()?;
+    let known = |name: &String| names.contains(name) || rules::is_required(name, &required);
     let mut missing = Vec::new();
     for path in dashboards()? {
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
         let mut all = Vec::new();
         panels(&dashboard, &mut all);
         for panel in all {
-            // What a panel shows instead of data.
-            let excuse = panel["fieldConfig"]["defaults"]["noValue"].as_str().unwrap_or_default();
             for target in panel["targets"].as_array().into_iter().flatten() {
                 let expression = target["expr"].as_str().unwrap_or_default();
-                let known =
-                    |name: &String| names.contains(name) || rules::is_required(name, &required);
                 let unknown: Vec<_> =
-                    promql::series(expression).into_iter().filter(|n| !known(n)).collect();
-                if !unknown.is_empty() && excuse.is_empty() {
+                    promql::series(expression).into_iter().filter(|name| !known(name)).collect();
+                if !unknown.is_empty() {
                     missing.push(format!("{}: {}: {unknown:?}", path.display(), panel["title"]));
                 }
             }

@@ -176,6 +176,19 @@ pub(crate) fn wait_for_alert(alert: &str, limit: Duration) -> Result<()> {
         Ok(())
     })
 }
+
+/// Waits until Alertmanager holds an alert back for another one.
+pub(crate) fn wait_for_inhibition(alert: &str, limit: Duration) -> Result<()> {
+    eventually_within(limit, &format!("{alert} is inhibited"), || {
+        let answer = get(&format!("{ALERTMANAGER}/api/v2/alerts?active=false&inhibited=true"))?;
+        let json: Value = serde_json::from_str(&answer.body)?;
+        let alerts = json.as_array().context("a list of alerts")?;
+        let own = alerts.iter().any(|other| other["labels"]["alertname"] == alert);
+        ensure!(own, "{}", answer.body);
+        Ok(())
+    })
+}
+
 pub(crate) fn container(service: &str) -> String {
     format!("{PREFIX}-{service}")
 }
