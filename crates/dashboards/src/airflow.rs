@@ -31,42 +31,42 @@ fn now() -> Vec<Panel> {
             .query("sum(rate(airflow_scheduler_heartbeat{@}[1m]))", "")
             .about("By second, over one minute. Zero: the scheduler does not schedule.")
             .steps(&[("red", None), ("green", Some(0.01))])
-            .wide(3, 4),
+            .wide(6, 3),
         stat("DAG processor heartbeat", "cps")
             .query("sum(rate(airflow_dag_processor_heartbeat{@}[1m]))", "")
             .about("By second, over one minute. Zero: changed DAGs are not read.")
             .steps(&[("red", None), ("green", Some(0.01))])
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Failed tasks, 1 h", "short")
             .query("sum(increase(airflow_ti_failures{@}[1h]))", "")
             .about("Task instances that failed in the last hour.")
             .steps(NONE_IS_GOOD)
             .decimals(0)
             .runbook("AirflowTaskFailureHigh")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Running tasks", "short")
             .query("sum(airflow_executor_running_tasks{@})", "")
             .about("What the executor runs now.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Queued tasks", "short")
             .query("sum(airflow_executor_queued_tasks{@})", "")
             .about("What waits in the broker for a worker.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Running DAG runs", "short")
             .query("sum(airflow_scheduler_dagruns_running{@})", "")
             .about("Runs that have begun and not ended (Airflow 3.2 and newer).")
             .missing("Airflow before 3.2 does not send it")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("DAGs", "short")
             .query("sum(airflow_dagbag_size{@})", "")
             .about("DAGs that the processor found in the last pass.")
             .steps(SOME_IS_GOOD)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Import errors", "short")
             .query("sum(airflow_dag_processing_import_errors{@})", "")
             .about("Files that cannot be read as DAGs.")
             .steps(NONE_IS_GOOD)
-            .wide(3, 4),
+            .wide(6, 3),
     ]
 }
 

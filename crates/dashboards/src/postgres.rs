@@ -33,47 +33,47 @@ fn now() -> Vec<Panel> {
             .up_or_down()
             .background()
             .runbook("ServiceDown")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Connections", "percent")
             .query("100 * sum(pg_stat_activity_count{@}) / sum(max by (job, instance) (pg_settings_max_connections{@}))", "")
             .about("Of max_connections.")
             .steps(FILLING)
             .decimals(1)
             .runbook("PostgresConnectionsHigh")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Transactions", "ops")
             .query("sum(rate(pg_stat_database_xact_commit{@}[5m])) + sum(rate(pg_stat_database_xact_rollback{@}[5m]))", "")
             .about("Commits and rollbacks by second.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Rollbacks", "percent")
             .query("100 * sum(rate(pg_stat_database_xact_rollback{@}[5m])) / (sum(rate(pg_stat_database_xact_commit{@}[5m])) + sum(rate(pg_stat_database_xact_rollback{@}[5m])) > 0)", "")
             .about("Of all transactions.")
             .missing("No transaction in five minutes")
             .steps(&[("green", None), ("yellow", Some(5.0)), ("red", Some(20.0))])
             .decimals(1)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Cache hits", "percent")
             .query("100 * sum(rate(pg_stat_database_blks_hit{@}[5m])) / (sum(rate(pg_stat_database_blks_hit{@}[5m])) + sum(rate(pg_stat_database_blks_read{@}[5m])) > 0)", "")
             .about("Blocks found in shared buffers, of all that were asked for.")
             .missing("No block was read in five minutes")
             .steps(&[("red", None), ("yellow", Some(90.0)), ("green", Some(95.0))])
             .decimals(1)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Longest transaction", "s")
             .query("max(pg_stat_activity_max_tx_duration{@})", "")
             .about("An old transaction keeps VACUUM from removing what it might still see.")
             .steps(&[("green", None), ("yellow", Some(300.0)), ("red", Some(3600.0))])
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Deadlocks, 1 h", "short")
             .query("sum(increase(pg_stat_database_deadlocks{@}[1h]))", "")
             .about("Transactions that PostgreSQL ended to free others.")
             .steps(NONE_IS_GOOD)
             .decimals(0)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Size", "bytes")
             .query("sum(pg_database_size_bytes{@})", "")
             .about("All databases together.")
-            .wide(3, 4),
+            .wide(6, 3),
     ]
 }
 
@@ -153,11 +153,11 @@ fn tables() -> Vec<Panel> {
             .column("index scans, 1 h", "short", "sum by (datname, schemaname, relname) (increase(pg_stat_user_tables_idx_scan{@,datname=~\"$datname\"}[1h]))")
             .about("Tables of the database in the exporter's connection string. Many dead rows: autovacuum does not keep up.")
             .missing("The database in the exporter's connection string has no tables, or the role may not see them")
-            .wide(16, 8),
+            .wide(24, 7),
         time_series("Database sizes", "bytes")
             .query("pg_database_size_bytes{@,datname=~\"$datname\"}", "{{datname}}")
             .about("On disk, indexes included.")
-            .wide(8, 8),
+            .wide(24, 7),
     ]
 }
 

@@ -29,48 +29,48 @@ fn now() -> Vec<Panel> {
             .query("sum(up)", "")
             .about("That Prometheus reaches.")
             .steps(SOME_IS_GOOD)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Targets down", "short")
             .query("count(up == 0) or vector(0)", "")
             .about("That it does not reach, or that answer with an error.")
             .steps(NONE_IS_GOOD)
             .background()
             .runbook("ServiceDown")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Alerts firing", "short")
             .query("count(ALERTS{alertstate=\"firing\"}) or vector(0)", "")
             .about("As Prometheus sees them, silenced ones included.")
             .steps(NONE_IS_GOOD)
             .background()
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Series", "short")
             .query("sum(prometheus_tsdb_head_series)", "")
             .about("In memory.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Samples", "cps")
             .query("sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))", "")
             .about("Stored by second.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("On disk", "bytes")
             .query("sum(prometheus_tsdb_storage_blocks_bytes) + sum(prometheus_tsdb_wal_storage_size_bytes) + sum(prometheus_tsdb_head_chunks_storage_size_bytes)", "")
             .about("Blocks, write-ahead log and the head's chunks.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Configuration", "none")
             .query("min(prometheus_config_last_reload_successful)", "")
             .about("DOWN: the file on disk is faulty, and an older one is in force.")
             .up_or_down()
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Alertmanager", "none")
             .query("min(up{job=\"alertmanager\"})", "")
             .about("DOWN: alerts reach nobody.")
             .up_or_down()
-            .wide(3, 4),
+            .wide(6, 3),
     ]
 }
 
 fn targets() -> Vec<Panel> {
     vec![
-        state_timeline("Targets", "up{@}", "{{job}} {{instance}}")
+        state_timeline("Targets", "up{@}", "{{job}}")
             .about(
                 "Red while Prometheus could not scrape; a gap is an outage of Prometheus itself.",
             )
@@ -80,11 +80,11 @@ fn targets() -> Vec<Panel> {
             .about("Alerts of Prometheus' rules that are pending or fire.")
             .wide(12, 9),
         time_series("Duration of scrapes", "s")
-            .query("scrape_duration_seconds{@}", "{{job}} {{instance}}")
+            .query("scrape_duration_seconds{@}", "{{instance}}")
             .about("Above 10 s a scrape fails.")
             .wide(8, 8),
         time_series("Samples by scrape", "short")
-            .query("scrape_samples_post_metric_relabeling{@}", "{{job}} {{instance}}")
+            .query("scrape_samples_post_metric_relabeling{@}", "{{instance}}")
             .about("Steady growth: labels hold what is without bound.")
             .wide(8, 8),
         time_series("New series by scrape", "short")
@@ -182,21 +182,22 @@ fn alertmanager() -> Vec<Panel> {
 fn exporters() -> Vec<Panel> {
     vec![
         time_series("Memory", "bytes")
-            .query("process_resident_memory_bytes{@}", "{{job}} {{instance}}")
+            .query("process_resident_memory_bytes{@}", "{{instance}}")
             .about("Resident, by process.")
             .wide(8, 8),
         time_series("CPU", "percentunit")
-            .query("rate(process_cpu_seconds_total{@}[$__rate_interval])", "{{job}} {{instance}}")
+            .query("rate(process_cpu_seconds_total{@}[$__rate_interval])", "{{instance}}")
             .about("100 % is one core.")
             .wide(8, 8),
         time_series("Open files", "percent")
-            .query("100 * process_open_fds{@} / (process_max_fds{@} > 0)", "{{job}} {{instance}}")
+            .query("100 * process_open_fds{@} / (process_max_fds{@} > 0)", "{{instance}}")
             .about("Of what the process may open.")
             .percent()
             .wide(8, 8),
         time_series("Errors on metrics pages", "reqps")
-            .query("sum by (job, code) (rate(promhttp_metric_handler_requests_total{@,code!=\"200\"}[5m]))", "{{job}} {{code}}")
+            .query("sum by (job, code) (rate(promhttp_metric_handler_requests_total{@,code!=\"200\"}[5m])) > 0", "{{job}} {{code}}")
             .about("503: what the exporter watches is down.")
+            .missing("No page has failed in this range")
             .wide(12, 8),
         time_series("Time to write a page", "s")
             .query("histogram_quantile(0.99, sum by (le, job) (rate(statsd_exporter_page_duration_seconds_bucket[5m])))", "{{job}} p99")

@@ -30,41 +30,41 @@ fn now() -> Vec<Panel> {
             .up_or_down()
             .background()
             .runbook("ServiceDown")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Running for", "dtdurations")
             .query("min(redis_uptime_in_seconds{@})", "")
             .about("Since Valkey's last start.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Memory", "bytes")
             .query("sum(redis_memory_used_bytes{@})", "")
             .about("What Valkey has allocated.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Clients", "short")
             .query("sum(redis_connected_clients{@})", "")
             .about("Connections, replicas not counted.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Commands", "ops")
             .query("sum(rate(redis_commands_processed_total{@}[5m]))", "")
             .about("By second.")
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Keyspace hits", "percent")
             .query("100 * sum(rate(redis_keyspace_hits_total{@}[5m])) / (sum(rate(redis_keyspace_hits_total{@}[5m])) + sum(rate(redis_keyspace_misses_total{@}[5m])) > 0)", "")
             .about("Of the keys asked for, those that were there. A broker polls for what is not there yet, so low is no fault there.")
             .missing("No key was asked for in five minutes")
             .decimals(1)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Refused connections, 1 h", "short")
             .query("sum(increase(redis_rejected_connections_total{@}[1h]))", "")
             .about("Because maxclients was reached.")
             .steps(NONE_IS_GOOD)
             .decimals(0)
-            .wide(3, 4),
+            .wide(6, 3),
         stat("Evicted keys, 1 h", "short")
             .query("sum(increase(redis_evicted_keys_total{@}[1h]))", "")
             .about("Removed for want of memory. A broker must never lose any.")
             .steps(NONE_IS_GOOD)
             .decimals(0)
-            .wide(3, 4),
+            .wide(6, 3),
     ]
 }
 

@@ -266,3 +266,22 @@ fn quantiles_keep_the_buckets_apart() -> Result<()> {
     ensure!(seen > 0, "no quantile was looked at");
     Ok(())
 }
+#[test]
+fn runbooks_that_panels_link_to_exist() -> Result<()> {
+    let served = "/public/runbooks/";
+    let mut seen = 0;
+    for dashboard in dashboards::all() {
+        let links = list(&dashboard["panels"]).flat_map(|panel| list(&panel["links"]));
+        for link in links.chain(list(&dashboard["links"])) {
+            let Some(file) = text(&link["url"]).strip_prefix(served) else { continue };
+            seen += 1;
+            ensure!(
+                repository().join("docs/runbooks").join(file).exists(),
+                "{}: there is no docs/runbooks/{file}",
+                text(&dashboard["uid"])
+            );
+        }
+    }
+    ensure!(seen > 0, "no link was looked at");
+    Ok(())
+}
