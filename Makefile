@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny dashboards
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny dashboards grafana
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ images: ## build the images of the three exporters
 
 dashboards: ## write the dashboards' JSON anew from their code
 	@cargo run --quiet --locked --package dashboards -- dashboards
+
+grafana: ## wait until Grafana is built and runs, where its image cannot be pulled
+	@deploy/add-grafana
 
 deny: ## licences, advisories and sources of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -50,3 +50,20 @@ platform_containers() {
 
 # hash_of PATH…: what a container's label holds, so that Compose replaces it when its files change.
 hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | cut -d ' ' -f 1 | sha256sum | cut -c 1-16; }
+
+# What the build of Grafana does, if one is at work.
+grafana_step() {
+  local pid
+  pid=$(cat "$LAKEHOUSE_CACHE/log/add-grafana.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null || return 1
+  sed -n 's/^ *[0-9]*s  grafana: //p' "$LAKEHOUSE_CACHE/log/grafana.log" 2>/dev/null | tail -n 1
+}
+
+# in_volume SERVICE FOLDER COMMAND…: runs it, as root, with the service's volume at /stored and the folder
+# at /backup, in the image of PostgreSQL, which is there and has what an archive needs.
+in_volume() {
+  local service=$1 folder=$2
+  shift 2
+  docker run --rm --user 0 --network none --entrypoint '' \
+    --volume "${prefix}_$service-data:/stored" --volume "$folder:/backup" \
+    "$(docker inspect --format '{{.Config.Image}}' "$prefix-postgres")" "$@"
+}
