@@ -50,8 +50,37 @@ stage_integration() {
 # The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.
 stage_e2e() {
   containers
+  grafana_if_there
+  prometheus_with_pages_if_there
   "$deploy/images/build"
   cargo_tests "end-to-end tests" --package e2e --features containers --test platform
+}
+
+# Grafana's image is used where there is one, and never built; the browser is installed where it may be.
+grafana_if_there() {
+  unset E2E_GRAFANA
+  if [ "${GRAFANA:-1}" = 0 ] || ! can_pull "$(official_image GRAFANA_IMAGE)"; then
+    say "no image of Grafana here (make up builds one): the tests that need it are skipped"
+    return
+  fi
+  export E2E_GRAFANA=1
+  have chromedriver || ! can_install || install_packages chromium chromium-driver ||
+    say "no chromedriver here: the tests that need a browser are skipped"
+}
+
+# An official image has them; of those from packages, the one that `make up` uses, if it was built.
+prometheus_with_pages_if_there() {
+  local image
+  if [ -f "$(image_env test)" ]; then
+    image=$(sed -n 's/^PROMETHEUS_IMAGE=//p' "$(image_env up)" 2>/dev/null || true)
+    if [ -z "$image" ] || ! image_present "$image"; then
+      say "no Prometheus with pages here (make up builds one): the test of its pages is skipped"
+      return
+    fi
+  else
+    image=$PROMETHEUS_IMAGE
+  fi
+  export PROMETHEUS_PAGES_IMAGE=$image
 }
 
 stage_rules() {

@@ -1,5 +1,6 @@
 //! Helpers of the black-box tests: exporters as processes, pages as samples, waiting with an end.
 
+mod browser;
 mod exporter;
 mod page;
 pub mod promql;
@@ -7,6 +8,7 @@ pub mod rules;
 pub mod servers;
 mod wait;
 
+pub use browser::Browser;
 pub use exporter::{
     Exporter, Response, Stopped, binary, example, get, get_with, run_to_end, without_own_variables,
 };

@@ -69,8 +69,12 @@ pub(crate) fn exporters_end_within_two_seconds() -> Result<()> {
 }
 
 pub(crate) fn the_platform_runs_without_its_monitoring() -> Result<()> {
-    let monitoring = ["statsd-exporter", "postgres-exporter", "valkey-exporter", "prometheus"];
-    for service in monitoring {
+    let mut monitoring =
+        vec!["statsd-exporter", "postgres-exporter", "valkey-exporter", "prometheus"];
+    if stack::has_grafana() {
+        monitoring.push("grafana");
+    }
+    for service in &monitoring {
         stack::docker(&["stop", &container(service)])?;
     }
     let running = stack::docker(&[
@@ -99,4 +103,64 @@ pub(crate) fn the_platform_runs_without_its_monitoring() -> Result<()> {
         ensure!(stack::query("up")?.len() == 8, "not all targets yet");
         Ok(())
     })
+}
+
+/// The specification's alerts.
+const FIVE: &str = "AirflowTaskFailureHigh|SeaweedFSDiskUsageHigh|ValkeyMemoryHigh|PostgresConnectionsHigh|ServiceDown";
+
+/// Longer than the five minutes that the alerts look back.
+const OUTAGE: Duration = Duration::from_mins(7);
+
+/// The exporters go on counting while Prometheus is away; afterwards there is a gap, and no alert takes
+/// the jump for a failure.
+#[expect(clippy::disallowed_methods, reason = "a test waits for an outage to be long enough")]
+pub(crate) fn an_outage_of_prometheus_leaves_a_gap_and_no_false_alert() -> Result<()> {
+    let heartbeats = || -> Result<f64> {
+        let page = metrics(STATSD_EXPORTER)?;
+        page.value("airflow_scheduler_heartbeat", &[]).context("heartbeats")
+    };
+    let quiet = || -> Result<()> {
+        let alerts =
+            stack::query(&format!("ALERTS{{alertname=~\"{FIVE}\",alertstate=\"firing\"}}"))?;
+        ensure!(alerts.is_empty(), "{alerts:?}");
+        Ok(())
+    };
+    eventually_within(Duration::from_mins(10), "nothing fires", quiet)?;
+    let before = heartbeats()?;
+    let stopped = stack::value("vector(time())")?;
+    stack::docker(&["stop", &container("prometheus")])?;
+    std::thread::sleep(OUTAGE);
+    ensure!(heartbeats()? > before, "the exporter has not counted on");
+    stack::docker(&["start", &container("prometheus")])?;
+    stack::wait_for(r#"up{job="statsd-exporter"} == 1"#, Duration::from_mins(2))?;
+    let stored = stack::value("airflow_scheduler_heartbeat")?;
+    ensure!(stored > before, "{stored} stored after the outage, {before} before");
+    let middle = stopped + OUTAGE.as_secs_f64() / 2.0;
+    let within = stack::query(&format!("count_over_time(up[2m] @ {middle:.0})"))?;
+    ensure!(within.is_empty(), "samples in the gap: {within:?}");
+    for _ in 0..12 {
+        std::thread::sleep(Duration::from_secs(15));
+        quiet()?;
+    }
+    Ok(())
+}
+
+/// What was saved is there again, and what came after it is not.
+pub(crate) fn what_was_saved_can_be_brought_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().to_str().context("a path")?;
+    let saved = stack::value("vector(time())")?;
+    let series = stack::query(&format!("up @ {saved:.0}"))?;
+    stack::run_with("backup", &[path])?;
+    stack::wait_for(&format!("count(up) == {}", series.len()), Duration::from_mins(2))?;
+    let later = stack::value("vector(time())")?;
+    stack::run_with("restore", &[path])?;
+    eventually_within(Duration::from_mins(2), "Prometheus is back", || {
+        ensure!(stack::is_up(), "not ready");
+        Ok(())
+    })?;
+    ensure!(stack::query(&format!("up @ {saved:.0}"))? == series, "what was saved");
+    let between = stack::query(&format!("last_over_time(up[5s] @ {later:.0})"))?;
+    ensure!(between.is_empty(), "kept although it came after: {between:?}");
+    Ok(())
 }

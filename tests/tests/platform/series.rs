@@ -1,10 +1,9 @@
-//! Every series that a rule or a dashboard asks for is there, or it is said what brings it.
+//! Every series that a rule asks for is there, or it is said what brings it.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e::{eventually_within, get, promql, repository, rules};
-use serde_json::Value;
 
 use crate::stack;
 
@@ -69,50 +68,6 @@ pub(crate) fn every_rule_evaluates_without_error() -> Result<()> {
         }
     }
     ensure!(count == rules::all()?.len(), "{count} rules are loaded");
-    Ok(())
-}
-
-fn dashboards() -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(repository().join("dashboards"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "json") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// All panels, also those within rows.
-fn panels(value: &Value, found: &mut Vec<Value>) {
-    for panel in value["panels"].as_array().into_iter().flatten() {
-        panels(panel, found);
-        found.push(panel.clone());
-    }
-}
-
-pub(crate) fn every_series_of_a_dashboard_is_there_or_said_to_be_missing() -> Result<()> {
-    let required = rules::required()?;
-    let names = names()?;
-    let known = |name: &String| names.contains(name) || rules::is_required(name, &required);
-    let mut missing = Vec::new();
-    for path in dashboards()? {
-        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
-        let mut all = Vec::new();
-        panels(&dashboard, &mut all);
-        for panel in all {
-            for target in panel["targets"].as_array().into_iter().flatten() {
-                let expression = target["expr"].as_str().unwrap_or_default();
-                let unknown: Vec<_> =
-                    promql::series(expression).into_iter().filter(|name| !known(name)).collect();
-                if !unknown.is_empty() {
-                    missing.push(format!("{}: {}: {unknown:?}", path.display(), panel["title"]));
-                }
-            }
-        }
-    }
-    ensure!(missing.is_empty(), "not stored: {missing:#?}");
     Ok(())
 }
 

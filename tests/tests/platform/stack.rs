@@ -21,7 +21,6 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("LAKEHOUSE_NET", "172.30.82"),
     ("LAKEHOUSE_BIND", "127.0.0.1"),
     ("LAKEHOUSE_FOR", "test"),
-    ("COMPOSE_PROFILES", ""),
     ("PROMETHEUS_PORT", "19090"),
     ("ALERTMANAGER_PORT", "19093"),
     ("STATSD_EXPORTER_PORT", "19102"),
@@ -51,15 +50,25 @@ pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(repository().join("deploy").join(name));
     without_own_variables(&mut command);
     command.envs(ENVIRONMENT.iter().copied());
+    command.env("COMPOSE_PROFILES", if has_grafana() { "grafana" } else { "" });
     command.env("LAKEHOUSE_OVERRIDE", repository().join("tests/compose.e2e.yaml"));
     command.env("PROMETHEUS_PROGRAM_RULES", provoke::rules_folder());
     command.stdin(Stdio::null());
     command
 }
 
+/// Whether `tests/run.sh` has found an image of Grafana. The tests never build one.
+pub(crate) fn has_grafana() -> bool {
+    std::env::var_os("E2E_GRAFANA").is_some()
+}
+
 /// Runs a script to its end.
 pub(crate) fn run(name: &str) -> Result<()> {
-    let status = script(name).status().with_context(|| name.to_owned())?;
+    run_with(name, &[])
+}
+
+pub(crate) fn run_with(name: &str, arguments: &[&str]) -> Result<()> {
+    let status = script(name).args(arguments).status().with_context(|| name.to_owned())?;
     ensure!(status.success(), "deploy/{name}: {status}");
     Ok(())
 }
@@ -130,6 +139,15 @@ pub(crate) fn query(expression: &str) -> Result<Vec<Series>> {
     let json: Value = serde_json::from_str(&answer.body_mut().read_to_string()?)?;
     let result = json["data"]["result"].as_array().context("a vector")?;
     result.iter().map(series).collect()
+}
+
+/// A dashboard's query, with a value for each of its variables.
+pub(crate) fn without_variables(expression: &str) -> String {
+    let mut filled = expression.replace("$__rate_interval", "1m");
+    for name in ["job", "instance", "datname", "dag_id"] {
+        filled = filled.replace(&format!("\"${name}\""), "\".+\"");
+    }
+    filled
 }
 
 /// The value of a query which has one series.

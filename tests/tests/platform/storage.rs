@@ -11,21 +11,25 @@ use serde_json::Value;
 use crate::stack::{self, PREFIX};
 
 /// Where the Prometheus of these steps is published.
-const ADDRESS: &str = "http://127.0.0.1:19091";
+pub(crate) const ADDRESS: &str = "http://127.0.0.1:19091";
 
 const DAY_SECONDS: u64 = 86_400;
 
 /// A container which ends with its handle.
-struct Container(String);
+pub(crate) struct Container(String);
 
 impl Container {
+    /// Of the platform's image, which `IMAGE` stands for among the arguments.
     fn run(name: &str, arguments: &[&str]) -> Result<Self> {
+        Self::of(&stack::inspect("prometheus", "{{.Config.Image}}")?, name, arguments)
+    }
+
+    pub(crate) fn of(image: &str, name: &str, arguments: &[&str]) -> Result<Self> {
         let name = format!("{PREFIX}-{name}");
         let fixed = ["run", "--detach", "--name", &name, "--publish", "127.0.0.1:19091:9090"];
-        let image = stack::inspect("prometheus", "{{.Config.Image}}")?;
         let arguments: Vec<_> = arguments
             .iter()
-            .map(|argument| if *argument == "IMAGE" { image.as_str() } else { *argument })
+            .map(|argument| if *argument == "IMAGE" { image } else { *argument })
             .collect();
         stack::docker(&[&fixed, arguments.as_slice()].concat())?;
         Ok(Self(name))
@@ -50,7 +54,7 @@ fn samples(metric: &str, now: u64, days: u64) -> Result<usize> {
 }
 
 /// A mount of `folder`, which the unprivileged user of the image may read.
-fn readable(folder: &Path) -> Result<String> {
+pub(crate) fn readable(folder: &Path) -> Result<String> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
     Ok(format!("{}:/input:ro", folder.display()))
 }
@@ -59,7 +63,7 @@ fn now_seconds() -> Result<u64> {
     Ok(stack::exec("postgres", &["date", "+%s"])?.parse()?)
 }
 
-fn wait_until_ready() -> Result<()> {
+pub(crate) fn wait_until_ready() -> Result<()> {
     eventually_within(Duration::from_mins(1), "Prometheus is ready", || {
         ensure!(get(&format!("{ADDRESS}/-/ready"))?.status == 200, "not yet");
         Ok(())
