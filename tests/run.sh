@@ -44,7 +44,7 @@ stage_pages() {
 
 stage_integration() {
   containers
-  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test alerting
+  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey_keys --test alerting
 }
 
 # The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.
