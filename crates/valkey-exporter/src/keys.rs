@@ -45,7 +45,7 @@ const AGE: Metric =
 const DURATION: Metric =
     Metric::gauge("exporter_keys_duration_seconds", "How long reading it took");
 const VISITED: Metric =
-    Metric::gauge("exporter_keys_visited", "Keys that were visited to read it, at most");
+    Metric::gauge("exporter_keys_visited", "Keys that were visited to read it, about");
 const REFUSED: Metric = Metric::gauge(
     "exporter_keys_refused",
     "What the server did not allow of it: lists of keys, counts, groups",
