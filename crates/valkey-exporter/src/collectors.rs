@@ -26,6 +26,7 @@ mod instance;
 mod keyspace;
 mod latency;
 mod latencystats;
+mod log_entries;
 mod modules;
 mod rdb_file;
 mod replication;
@@ -99,6 +100,7 @@ const COLLECTORS: &[Collector] = &[
     Collector { name: "slots", commands: slots::commands, write: slots::write },
     Collector { name: "slowlog", commands: slowlog::commands, write: slowlog::write },
     Collector { name: "commandlog", commands: commandlog::commands, write: commandlog::write },
+    Collector { name: "log_entries", commands: log_entries::commands, write: log_entries::write },
     Collector { name: "sentinel", commands: sentinel::commands, write: sentinel::write },
     Collector { name: "latency", commands: latency::commands, write: latency::write },
     Collector::of_info("rdb_file", rdb_file::write),

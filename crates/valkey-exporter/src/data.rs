@@ -25,6 +25,8 @@ pub struct Data {
     pub script: ScriptOptions,
     /// Clients.
     pub clients: ClientOptions,
+    /// Entries of logs that are counted by command.
+    pub log_entries_max: u32,
     /// Whether to read `INFO MODULES`.
     pub modules: bool,
     /// Search indexes to show, if any.
@@ -107,6 +109,7 @@ impl Data {
                 list_max: data.clients_list_max,
                 values_max: data.clients_values_max,
             },
+            log_entries_max: data.slowlog_entries_max,
             modules: data.include_modules_metrics,
             search: data.include_search_indexes_metrics.then_some(search),
             tile38: data.is_tile38,

@@ -211,6 +211,10 @@ pub struct DataArgs {
     #[arg(id = "clients.values-max", long, value_name = "COUNT", default_value = "100")]
     pub clients_values_max: usize,
 
+    /// Entries of the slow log, and of COMMANDLOG, that are counted by command; 0 for none.
+    #[arg(id = "slowlog.entries-max", long, value_name = "COUNT", default_value = "0")]
+    pub slowlog_entries_max: u32,
+
     /// Show INFO MODULES.
     #[arg(id = "include-modules-metrics", long, env = "REDIS_EXPORTER_INCL_MODULES_METRICS",
           value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
