@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny dashboards grafana
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny dashboards grafana bench-valkey compare-valkey
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench: ## figures for docs: scrape times, memory, comparisons
 
 bench-statsd: ## statsd-exporter beside the program it replaces, for docs/benchmarks-statsd.md
 	@deploy/bench-statsd
+
+bench-valkey: ## valkey-exporter beside redis_exporter, for its section of docs/benchmarks.md
+	@deploy/bench-valkey
+
+compare-valkey: ## the pages of valkey-exporter and redis_exporter against the same servers
+	@deploy/compare-valkey
 
 images: ## build the images of the three exporters
 	@deploy/images/build

@@ -147,7 +147,8 @@ fn write_any(name: &str, value: &str, redact: bool, out: &mut Out<'_>) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether nobody may see the value.
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with("auth") || SECRET_WORDS.iter().any(|word| name.contains(word))
 }

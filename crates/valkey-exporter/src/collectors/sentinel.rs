@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
-use super::Snapshot;
+use super::{Snapshot, config};
 use crate::{
     app::Options,
     command::{self, Answer, Command, Failure, items},
@@ -83,13 +83,23 @@ const SETTINGS: [(&str, Metric, f64); 6] = [
     ),
 ];
 
-pub(super) fn commands(_options: &Options, facts: &Facts) -> Vec<Command> {
+const KEY_VALUE: Metric =
+    Metric::gauge("sentinel_config_key_value", "Sentinel config key and value");
+const VALUE: Metric =
+    Metric::gauge("sentinel_config_value", "Sentinel config key and value as metric");
+
+pub(super) fn commands(options: &Options, facts: &Facts) -> Vec<Command> {
     if !facts.sentinel {
         return Vec::new();
     }
     let masters = facts.sentinel_masters.iter();
     let asked = masters.flat_map(|name| [quorum(name), sentinels(name), replicas(name)]);
-    asked.chain([masters_command()]).collect()
+    let settings = options.include_config_metrics.then(settings_command);
+    asked.chain([masters_command()]).chain(settings).collect()
+}
+
+fn settings_command() -> Command {
+    Command::new("SENTINEL CONFIG GET *")
 }
 
 fn masters_command() -> Command {
@@ -114,9 +124,25 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
             write_line(value, out);
         }
     }
+    if let Some(settings) = snapshot.answers.get(&settings_command()) {
+        write_settings(settings, snapshot.options.redact_config_metrics, out);
+    }
     let Some(masters) = snapshot.answers.get(&masters_command()) else { return };
     for master in items(masters) {
         write_master(&texts(master), snapshot, out);
+    }
+}
+
+fn write_settings(settings: &Value, redact: bool, out: &mut Out<'_>) {
+    for (name, value) in command::pairs(settings) {
+        let Some(value) = command::text(value) else { continue };
+        if redact && config::is_secret(&name) {
+            continue;
+        }
+        out.family(&KEY_VALUE).sample(&[("key", &name), ("value", &value)], 1.0);
+        if let Ok(number) = value.parse() {
+            out.family(&VALUE).sample(&[("key", &name)], number);
+        }
     }
 }
 

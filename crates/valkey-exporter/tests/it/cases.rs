@@ -74,6 +74,12 @@ impl Case {
 
     /// What is wrong, one line each.
     fn run(&self, runtime: &tokio::runtime::Runtime) -> Vec<String> {
+        let (page, seen) = self.scrape(runtime);
+        self.complaints(&Samples::read(&page), &seen)
+    }
+
+    /// The page, and the commands that the server has seen.
+    fn scrape(&self, runtime: &tokio::runtime::Runtime) -> (String, Vec<String>) {
         let table: Vec<_> =
             self.server.iter().map(|(command, reply)| (command.as_str(), reply.clone())).collect();
         let fake = Fake::start(&table);
@@ -91,7 +97,7 @@ impl Case {
         let scrape = Target::new(node);
         let (scraped, _outcome) = runtime.block_on(scrape.scrape(&options, "", 0, now() + LIMIT));
         let seen = seen_by.as_ref().map(Fake::seen).unwrap_or_default();
-        self.complaints(&Samples::read(&scraped.page.into_text(Format::Text)), &seen)
+        (scraped.page.into_text(Format::Text), seen)
     }
 
     fn complaints(&self, samples: &Samples, seen: &[String]) -> Vec<String> {
@@ -192,23 +198,44 @@ fn split(series: &str) -> (&str, Vec<(&str, &str)>) {
     (name, pairs)
 }
 
-#[test]
-fn every_case_gives_its_samples() {
+/// All cases, with the name of their file.
+fn all() -> Vec<(String, Case)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut count = 0;
-    let mut complaints = Vec::new();
+    let mut cases = Vec::new();
     for file in fs::read_dir(folder).expect("the folder is in the repository") {
         let path = file.expect("readable").path();
         let text = fs::read_to_string(&path).expect("readable");
-        for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
-            let case = Case::read(paragraph);
-            count += 1;
-            let name: Arc<str> = format!("{}: {}", path.display(), case.title).into();
-            complaints.extend(case.run(&runtime).into_iter().map(|text| format!("{name}: {text}")));
-        }
+        let paragraphs = text.split("\n\n").filter(|text| !text.trim().is_empty());
+        cases.extend(paragraphs.map(|text| (path.display().to_string(), Case::read(text))));
     }
-    assert!(count >= 130, "only {count} cases were found");
+    cases
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// The pages of all cases which keep to the names of `redis_exporter`.
+pub(crate) fn pages() -> Vec<String> {
+    let runtime = runtime();
+    let renamed = |flag: &String| flag.starts_with("--namespace") || flag.starts_with("--compat");
+    all()
+        .iter()
+        .filter(|(_, case)| !case.flags.iter().any(renamed))
+        .map(|(_, case)| case.scrape(&runtime).0)
+        .collect()
+}
+
+#[test]
+fn every_case_gives_its_samples() {
+    let (runtime, cases) = (runtime(), all());
+    assert!(cases.len() >= 140, "only {} cases were found", cases.len());
+    let complaints: Vec<_> = cases
+        .iter()
+        .flat_map(|(file, case)| {
+            let complaints = case.run(&runtime).into_iter();
+            complaints.map(move |text| format!("{file}: {}: {text}", case.title))
+        })
+        .collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod cases;
+mod catalogue;
 mod connections;
 mod exporter;
 mod fake;
