@@ -13,6 +13,9 @@ const GRAFANA: &str = "http://127.0.0.1:13000";
 const ADMIN: (&str, &str) = ("Authorization", "Basic YWRtaW46YWRtaW4=");
 /// A laptop's window.
 const WINDOW: (u64, u64) = (1_366, 768);
+const OVERVIEW: &str = "lakehouse-overview";
+/// Of all of its rows.
+const OVERVIEW_HEIGHT: u64 = 1_400;
 /// The dashboard that has data only with the profile of its name.
 const TRINO: &str = "lakehouse-trino";
 /// Height of one line of Grafana's grid, with the gap below it, in pixels.
@@ -111,10 +114,8 @@ fn values(expression: &str) -> Result<usize> {
 
 pub(crate) fn the_overview_answers_through_it() -> Result<()> {
     let dashboards = dashboards()?;
-    let overview = dashboards
-        .iter()
-        .find(|dashboard| dashboard["uid"] == "lakehouse-overview")
-        .context("the overview")?;
+    let overview =
+        dashboards.iter().find(|dashboard| dashboard["uid"] == OVERVIEW).context("the overview")?;
     let mut panels = 0;
     for panel in list(&overview["panels"]).filter(|panel| panel["type"] != "row") {
         panels += 1;
@@ -178,13 +179,13 @@ fn look_at_dashboard(browser: &Browser, dashboard: &Value) -> Result<()> {
     })
 }
 
-/// With `DOCS_IMAGES=1`, what a laptop's window shows becomes the picture in the documentation.
+/// With `DOCS_IMAGES=1`, what a window of this height shows becomes the picture in the documentation.
 #[expect(clippy::disallowed_methods, reason = "a test waits until curves are drawn anew")]
-fn picture(browser: &Browser, name: &str) -> Result<()> {
+fn picture(browser: &Browser, name: &str, height: u64) -> Result<()> {
     if env::var_os("DOCS_IMAGES").is_none() {
         return Ok(());
     }
-    browser.resize(WINDOW.0, WINDOW.1)?;
+    browser.resize(WINDOW.0, height)?;
     thread::sleep(Duration::from_secs(3));
     let file = repository().join("docs/images").join(format!("{name}.png"));
     fs::write(&file, browser.screenshot()?).with_context(|| file.display().to_string())
@@ -213,7 +214,7 @@ pub(crate) fn each_dashboard_shows_data_in_a_browser() -> Result<()> {
         look_at_dashboard(&browser, &dashboard)?;
         let uid = text(&dashboard["uid"]);
         if uid != TRINO {
-            picture(&browser, uid)?;
+            picture(&browser, uid, if uid == OVERVIEW { OVERVIEW_HEIGHT } else { WINDOW.1 })?;
         }
     }
     Ok(())
@@ -227,7 +228,7 @@ pub(crate) fn the_trino_dashboard_shows_data_in_a_browser() -> Result<()> {
     stack::wait_for("count_over_time(up{job=\"trino\"}[5m]) > 3", Duration::from_mins(4))?;
     let browser = logged_in()?;
     look_at_dashboard(&browser, dashboard)?;
-    picture(&browser, TRINO)
+    picture(&browser, TRINO, WINDOW.1)
 }
 
 /// While an alert fires: in Grafana's list of Prometheus' rules, in the panel that counts, and in the
