@@ -230,6 +230,24 @@ fn each_alert_links_to_a_runbook_that_is_there() -> Result<()> {
 }
 
 #[test]
+fn each_alert_links_to_a_dashboard_that_is_there() -> Result<()> {
+    let mut uids = BTreeSet::new();
+    for entry in fs::read_dir(repository().join("dashboards"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let dashboard: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
+            uids.insert(dashboard["uid"].as_str().context("a uid")?.to_owned());
+        }
+    }
+    for rule in rules::alerts()? {
+        let url = rule.annotation("dashboard_url");
+        let uid = url.strip_prefix("http://localhost:3000/d/").context(url.to_owned())?;
+        ensure!(uids.contains(uid), "{}: no dashboard {uid}", rule.name);
+    }
+    Ok(())
+}
+
+#[test]
 fn every_command_of_a_runbook_parses() -> Result<()> {
     let mut count = 0;
     for entry in fs::read_dir(repository().join("docs/runbooks"))? {
