@@ -44,6 +44,7 @@ stage_pages() {
 
 stage_integration() {
   containers
+  "$deploy/images/build" statsd-exporter
   cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey_keys --test alerting
 }
 

@@ -5,7 +5,7 @@
 use std::{
     env, fmt,
     future::Future,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     time::{Duration, Instant},
 };
@@ -263,6 +263,56 @@ impl Prometheus {
 impl fmt::Debug for Prometheus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prometheus").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Our own image of statsd-exporter with no more memory than a small container has, in the network of
+/// this machine.
+pub struct Statsd {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Where its pages are.
+    pub address: String,
+    /// Where it listens for datagrams.
+    pub udp: SocketAddr,
+}
+
+impl Statsd {
+    /// Starts the image that `deploy/images/build` makes, within `memory_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, or no image.
+    pub async fn start(memory_bytes: i64) -> Result<Self> {
+        let (port, udp) = (free_port()?, SocketAddr::from(([127, 0, 0, 1], free_port()?)));
+        let container = image("STATSD_EXPORTER_TEST_IMAGE", "lakehouse/statsd-exporter:dev")
+            .with_wait_for(WaitFor::Nothing)
+            .with_network("host")
+            .with_host_config_modifier(move |host| {
+                host.memory = Some(memory_bytes);
+                host.memory_swap = Some(memory_bytes);
+            })
+            .with_cmd([
+                format!("--web.listen-address=127.0.0.1:{port}"),
+                format!("--statsd.listen-udp={udp}"),
+                "--statsd.listen-tcp=".to_owned(),
+            ])
+            .start()
+            .await?;
+        let server = Self { container, address: format!("http://127.0.0.1:{port}"), udp };
+        soon("statsd-exporter is ready", || async {
+            let status = crate::get(&format!("{}/-/ready", server.address))?.status;
+            anyhow::ensure!(status == 200, "{status}");
+            Ok(())
+        })
+        .await?;
+        Ok(server)
+    }
+}
+
+impl fmt::Debug for Statsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statsd").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

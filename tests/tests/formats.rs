@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
+    net::UdpSocket,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -154,6 +155,85 @@ async fn prometheus_3_stores_the_same_series_in_every_format() -> Result<()> {
         .body_mut()
         .read_to_string()?;
     ensure!(exemplars.contains("\"trace_id\":\"abc\""), "{exemplars}");
+    Ok(())
+}
+
+/// Timers that are kept in exponential buckets alone, and beside classic ones.
+const STATSD_MAPPING: &str = "defaults: {observer_type: histogram}
+mappings:
+- match: native.*
+  name: native_seconds
+  labels: {part: $1}
+  histogram_options: {native_histogram_only: true}
+- match: both.*
+  name: both_seconds
+  labels: {part: $1}
+  histogram_options: {buckets: [0.02, 0.05]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_3_stores_native_histograms_of_statsd() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mapping = folder.path().join("mapping.yml");
+    fs::write(&mapping, STATSD_MAPPING)?;
+    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let (mapping, udp) = (
+        format!("--statsd.mapping-config={}", mapping.display()),
+        format!("--statsd.listen-udp=127.0.0.1:{port}"),
+    );
+    let args = [mapping.as_str(), udp.as_str(), "--statsd.listen-tcp="];
+    let exporter = Exporter::start("statsd-exporter", &args, &[])?;
+    // 1 to 100 milliseconds, each twice: once as it is, once for two by its rate.
+    let lines: Vec<String> = (1..=100)
+        .flat_map(|ms| {
+            ["native", "both"].map(|name| format!("{name}.a:{ms}|ms\n{name}.a:{ms}|ms|@0.5"))
+        })
+        .collect();
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    for lines in lines.chunks(20) {
+        socket.send_to(lines.join("\n").as_bytes(), ("127.0.0.1", port))?;
+    }
+    let config = folder.path().join("prometheus.yml");
+    fs::write(
+        &config,
+        format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n\
+             - job_name: statsd\n  scrape_protocols: [PrometheusProto]\n  \
+             always_scrape_classic_histograms: true\n  \
+             static_configs: [{{targets: [\"{}\"]}}]\n",
+            exporter.address(),
+        ),
+    )?;
+    let flags = ["--enable-feature=native-histograms", "--web.enable-lifecycle"];
+    let server =
+        Prometheus::start("PROMETHEUS_TEST_IMAGE", "prom/prometheus:v3.13.2", &config, &flags)
+            .await?;
+    ask_for_native_histograms(&server, &config)?;
+    let value = |expression: &str| -> Result<f64> {
+        let result = query(&server, expression)?;
+        let value = result.first().with_context(|| expression.to_owned())?["value"][1].as_str();
+        Ok(value.context("a value")?.parse()?)
+    };
+    for name in ["native_seconds", "both_seconds"] {
+        eventually_within(Duration::from_mins(1), "all observations are stored", || {
+            let count = value(&format!("histogram_count({name}{{part=\"a\"}})"))?;
+            ensure!((count - 300.0).abs() < 1e-9, "{name}: {count}");
+            Ok(())
+        })?;
+        let sum = value(&format!("histogram_sum({name})"))?;
+        ensure!((sum - 3.0 * 5.05).abs() < 1e-9, "{name}: {sum}");
+        // Buckets are wider by a tenth each.
+        for (quantile, exact) in [(0.5, 0.05), (0.9, 0.09)] {
+            let found = value(&format!("histogram_quantile({quantile}, {name})"))?;
+            ensure!((found / exact - 1.0).abs() < 0.1, "{name}: {quantile} is {found}");
+        }
+    }
+    for (bound, count) in [("0.02", 60.0), ("0.05", 150.0), ("+Inf", 300.0)] {
+        let found = value(&format!("both_seconds_bucket{{le=\"{bound}\"}}"))?;
+        ensure!((found - count).abs() < 1e-9, "{bound}: {found}");
+    }
+    let classic = query(&server, "native_seconds_bucket{le!=\"+Inf\"}")?;
+    ensure!(classic.is_empty(), "{classic:?}");
     Ok(())
 }
 

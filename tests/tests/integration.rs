@@ -1,13 +1,16 @@
 //! The exporters against real servers.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     Exporter, Page, eventually, get, get_with,
     servers::{
-        MONITOR_PASSWORD, MONITOR_PASSWORD_ENCODED, Postgres, Seaweedfs, VALKEY_MAXMEMORY_BYTES,
-        Valkey,
+        MONITOR_PASSWORD, MONITOR_PASSWORD_ENCODED, Postgres, Seaweedfs, Statsd,
+        VALKEY_MAXMEMORY_BYTES, Valkey,
     },
 };
 use testcontainers::{ContainerAsync, GenericImage};
@@ -241,5 +244,52 @@ async fn seaweedfs_has_what_the_rules_read() -> Result<()> {
     ensure!(page.sum("SeaweedFS_volumeServer_request_total", &[]) > 0.0, "requests");
     let master = page.types.keys().any(|name| name.starts_with("SeaweedFS_master_"));
     ensure!(master, "the master's families");
+    Ok(())
+}
+
+/// Names without end, over UDP, at a container with 64 MiB: what there is no room for is refused and
+/// counted, what is there goes on, and the container lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_names_does_not_kill_a_small_container() -> Result<()> {
+    const MEMORY_BYTES: i64 = 64 << 20;
+    const NAMES: usize = 600_000;
+    let server = Statsd::start(MEMORY_BYTES).await?;
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let page = || -> Result<Page> {
+        let answer = get(&format!("{}/metrics", server.address))?;
+        ensure!(answer.status == 200, "{}", answer.status);
+        Ok(Page::parse(&answer.body))
+    };
+    socket.send_to(b"there.before:1|c", server.udp)?;
+    let lines: Vec<String> = (0..NAMES)
+        .map(|number| match number % 3 {
+            0 => format!("flood.{number}.some.name:1|c"),
+            1 => format!("flood.labels:1|g|#host:host{number},region:eu"),
+            _ => format!("flood.timers:{number}|ms|#host:host{}", number % 20_000),
+        })
+        .collect();
+    for (number, lines) in lines.chunks(20).enumerate() {
+        socket.send_to(lines.join("\n").as_bytes(), server.udp)?;
+        // About 100,000 lines a second, and a page now and then.
+        if number % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if number % 5_000 == 0 {
+            page()?;
+        }
+    }
+    socket.send_to(b"there.before:5|c\nlast:1|c", server.udp)?;
+    let page = eventually("what is there goes on", || {
+        let page = page()?;
+        ensure!(page.value("there_before", &[]) == Some(6.0), "not yet");
+        Ok(page)
+    })?;
+    let refused = page.sum("statsd_exporter_limit_refusals_total", &[]);
+    ensure!(refused > 10_000.0, "{refused} refused");
+    let resident = page.value("process_resident_memory_bytes", &[]).context("resident memory")?;
+    ensure!(resident < MEMORY_BYTES as f64, "{resident} bytes");
+    ensure!(server.container.is_running().await?, "the container has ended");
+    let live = get(&format!("{}/health/live", server.address))?;
+    ensure!(live.status == 200, "{}", live.body);
     Ok(())
 }

@@ -3,7 +3,8 @@
 //!
 //! Prints a page of Markdown. `deploy/bench-statsd` prepares both programs and keeps the page.
 //! The peer is named by its path in `STATSD_EXPORTER_PEER`; without it, ours runs alone. Words on
-//! the command line choose parts: `ingest`, `mapped`, `loss`, `memory`, `page`, `idle`.
+//! the command line choose parts: `ingest`, `mapped`, `netdata`, `loss`, `memory`, `page`, `idle`.
+//! netdata, which takes lines but shows no such page, is named by `NETDATA_PEER`.
 
 use std::{
     env,
@@ -21,7 +22,7 @@ mod memory;
 mod page;
 mod program;
 
-use program::Contender;
+use program::{Contender, Kind};
 
 /// What the figures do not reach.
 const FOOTER: &str = include_str!("footer.md");
@@ -31,23 +32,27 @@ type Part = fn(&[Contender]) -> Result<String>;
 
 fn main() -> Result<()> {
     let ours = env::var_os("STATSD_EXPORTER").map_or_else(beside, |path| Ok(path.into()))?;
-    let mut contenders = vec![Contender { name: "ours", path: ours }];
-    if let Some(peer) = env::var_os("STATSD_EXPORTER_PEER") {
-        contenders.push(Contender { name: "statsd_exporter", path: peer.into() });
-    }
+    let ours = Contender { name: "ours", path: ours, kind: Kind::Exporter };
+    let with = |variable: &str, name, kind| {
+        let peer = env::var_os(variable).map(|path| Contender { name, path: path.into(), kind });
+        [Some(ours.clone()), peer].into_iter().flatten().collect::<Vec<_>>()
+    };
+    let exporters = with("STATSD_EXPORTER_PEER", "statsd_exporter", Kind::Exporter);
+    let collectors = with("NETDATA_PEER", "netdata", Kind::Netdata);
     let chosen: Vec<String> = env::args().skip(1).collect();
     let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     let mut page = heading()?;
-    let parts: [(&str, Part); 6] = [
-        ("ingest", ingest::measure),
-        ("mapped", ingest::measure_mapped),
-        ("loss", loss::measure),
-        ("memory", memory::measure),
-        ("page", page::measure),
-        ("idle", memory::measure_idle),
+    let parts: [(&str, &[Contender], Part); 7] = [
+        ("ingest", &exporters, ingest::measure),
+        ("mapped", &exporters, ingest::measure_mapped),
+        ("netdata", &collectors, ingest::measure_netdata),
+        ("loss", &exporters, loss::measure),
+        ("memory", &exporters, memory::measure),
+        ("page", &exporters, page::measure),
+        ("idle", &exporters, memory::measure_idle),
     ];
-    for (_, measure) in parts.iter().filter(|(part, _)| wanted(part)) {
-        page.push_str(&measure(&contenders)?);
+    for (_, contenders, measure) in parts.iter().filter(|(part, ..)| wanted(part)) {
+        page.push_str(&measure(contenders)?);
     }
     page.push_str(FOOTER);
     io::stdout().write_all(page.as_bytes())?;

@@ -1,10 +1,11 @@
 //! A program under measurement: started on ports of its own, scraped, watched through `/proc`.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -19,6 +20,47 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
+    pub(crate) kind: Kind,
+}
+
+/// How a program is started and asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// `statsd_exporter`, or ours: the same flags and pages.
+    Exporter,
+    /// A collector which shows what it counts once a second.
+    Netdata,
+}
+
+impl Kind {
+    /// A page that answers once the program is ready.
+    const fn ready(self) -> &'static str {
+        match self {
+            Self::Exporter => "/-/healthy",
+            Self::Netdata => "/api/v1/info",
+        }
+    }
+
+    /// The page with the count of samples, and how its line begins.
+    const fn samples(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Exporter => {
+                ("/metrics?name[]=statsd_exporter_samples_total", "statsd_exporter_samples_total")
+            }
+            Self::Netdata => (
+                "/api/v1/allmetrics?format=prometheus&help=no&source=raw&timestamps=no",
+                "netdata_netdata_statsd_events_total{chart=\"netdata.statsd_events\",family=\"statsd\",dimension=\"counters\"}",
+            ),
+        }
+    }
+
+    /// How long a count has to stay the same to be the last.
+    const fn shows_every(self) -> Duration {
+        match self {
+            Self::Exporter => Duration::from_millis(400),
+            Self::Netdata => Duration::from_millis(2_200),
+        }
+    }
 }
 
 /// A running exporter, which ends with its handle.
@@ -26,6 +68,9 @@ pub(crate) struct Program {
     child: Child,
     pub(crate) udp: SocketAddr,
     http: SocketAddr,
+    kind: Kind,
+    /// Removed with the program.
+    folder: PathBuf,
 }
 
 /// What a scrape was like.
@@ -43,23 +88,30 @@ impl Program {
         // The Go program does not tell which ports it got, so free ones are named.
         let udp = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let file = std::env::temp_dir().join(format!("bench-statsd-{}.yml", udp.port()));
-        fs::write(&file, mapping)?;
-        let child = Command::new(&contender.path)
-            .arg(format!("--web.listen-address={http}"))
-            .arg(format!("--statsd.listen-udp={udp}"))
-            .args(["--statsd.listen-tcp=", "--statsd.read-buffer=4194304", "--log.level=error"])
-            .arg(format!("--statsd.mapping-config={}", file.display()))
+        let folder = std::env::temp_dir().join(format!("bench-statsd-{}", udp.port()));
+        fs::create_dir_all(&folder)?;
+        let mut command = Command::new(&contender.path);
+        match contender.kind {
+            Kind::Exporter => exporter(&mut command, &folder, udp, http, mapping)?,
+            Kind::Netdata => netdata(&mut command, &folder, udp, http)?,
+        }
+        let child = command
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| contender.path.display().to_string())?;
-        let program = Self { child, udp, http };
-        let ready = eventually(|| Ok(program.scrape("/-/healthy", false).is_ok()));
-        fs::remove_file(&file)?;
-        ready.with_context(|| format!("{} does not start", contender.name))?;
+        let kind = contender.kind;
+        let program = Self { child, udp, http, kind, folder };
+        eventually(|| Ok(program.scrape(kind.ready(), false).is_ok() && program.kernel().is_ok()))
+            .with_context(|| format!("{} does not start", contender.name))?;
         Ok(program)
+    }
+
+    /// Samples it has read since it was started.
+    pub(crate) fn samples(&self) -> Result<f64> {
+        let (path, line) = self.kind.samples();
+        self.sum(line, path)
     }
 
     /// Reads a page to its end.
@@ -104,15 +156,14 @@ impl Program {
     /// Waits until `samples` more than `before` have been read, or nothing comes any more; says how
     /// many have come.
     pub(crate) fn drained(&self, before: f64, samples: f64) -> Result<f64> {
-        let path = "/metrics?name[]=statsd_exporter_samples_total";
         let mut last = -1.0;
         loop {
-            let now = self.sum("statsd_exporter_samples_total", path)? - before;
+            let now = self.samples()? - before;
             if now >= samples || (now - last).abs() < f64::EPSILON {
                 return Ok(now);
             }
             last = now;
-            std::thread::park_timeout(Duration::from_millis(400));
+            std::thread::park_timeout(self.kind.shows_every());
         }
     }
 
@@ -165,7 +216,65 @@ impl Drop for Program {
         // It may have ended already; then there is nothing to do.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
+        let _removed = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The flags which both exporters know.
+fn exporter(
+    command: &mut Command,
+    folder: &Path,
+    udp: SocketAddr,
+    http: SocketAddr,
+    mapping: &str,
+) -> Result<()> {
+    let file = folder.join("mapping.yml");
+    fs::write(&file, mapping)?;
+    command
+        .arg(format!("--web.listen-address={http}"))
+        .arg(format!("--statsd.listen-udp={udp}"))
+        .args(["--statsd.listen-tcp=", "--statsd.read-buffer=4194304", "--log.level=error"])
+        .arg(format!("--statsd.mapping-config={}", file.display()));
+    Ok(())
+}
+
+/// A configuration with nothing but the collector of StatsD.
+fn netdata(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAddr) -> Result<()> {
+    let mut text = String::from("[directories]\n");
+    for name in
+        ["config", "stock config", "cache", "lib", "log", "plugins", "web", "home", "registry"]
+    {
+        writeln!(text, "{name} = {}", folder.display())?;
+    }
+    writeln!(
+        text,
+        "[db]\nmode = ram\n[ml]\nenabled = no\n[health]\nenabled = no\n[registry]\nenabled = no\n\
+         [logs]\naccess = none\nerror = none\n[web]\nbind to = {http}\n\
+         [statsd]\nbind to = udp:{udp}\nudp messages to process at once = 64\n\
+         max private charts hard limit = 2000\n[plugins]\nstatsd = yes\nnetdata monitoring = yes",
+    )?;
+    for name in [
+        "timex",
+        "checks",
+        "idlejitter",
+        "tc",
+        "diskspace",
+        "proc",
+        "cgroups",
+        "slabinfo",
+        "loopsleepms",
+        "enable running new plugins",
+        "apps",
+        "go.d",
+        "python.d",
+        "charts.d",
+    ] {
+        writeln!(text, "{name} = no")?;
+    }
+    let file = folder.join("netdata.conf");
+    fs::write(&file, text)?;
+    command.args(["-D", "-c"]).arg(file);
+    Ok(())
 }
 
 fn headers_end(answer: &[u8]) -> Option<usize> {

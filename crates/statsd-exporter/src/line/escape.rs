@@ -7,8 +7,13 @@ pub fn escape(name: &str, out: &mut String) {
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         out.push('_');
     }
+    // Most names need nothing, and it is done for each label of each new series.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let end = name.bytes().position(|byte| !plain(byte)).unwrap_or(name.len());
+    let (start, rest) = name.split_at(end);
+    out.push_str(start);
     let mut before = None;
-    for character in name.chars() {
+    for character in rest.chars() {
         match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => out.push(character),
             '-' if before == Some('-') => {}
@@ -35,6 +40,9 @@ mod tests {
     fn names_become_letters_digits_and_underscores() {
         for (name, expected) in [
             ("clean", "clean"),
+            ("a-", "a_"),
+            ("a--b--c", "a_b_c"),
+            ("é", "_"),
             ("0starts_with_digit", "_0starts_with_digit"),
             ("with_underscore", "with_underscore"),
             ("with--doubledash", "with_doubledash"),

@@ -41,6 +41,9 @@ impl Default for Dialect {
     }
 }
 
+/// Room for labels which is made at once; most samples have fewer.
+const LABELS_USUAL: usize = 8;
+
 /// What becomes of a tag without a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Valueless {
@@ -126,7 +129,12 @@ impl Labels {
     pub fn set(&mut self, key: String, value: String) {
         match self.0.binary_search_by(|(known, _)| known.as_str().cmp(&key)) {
             Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (key, value)),
+            Err(at) => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(LABELS_USUAL);
+                }
+                self.0.insert(at, (key, value));
+            }
         }
     }
 
