@@ -55,7 +55,8 @@ hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | 
 grafana_step() {
   local pid
   pid=$(cat "$LAKEHOUSE_CACHE/log/add-grafana.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null || return 1
-  sed -n 's/^ *[0-9]*s  grafana: //p' "$LAKEHOUSE_CACHE/log/grafana.log" 2>/dev/null | tail -n 1
+  sed -n 's/^ *[0-9]*s  grafana: //p' "$LAKEHOUSE_CACHE/log/grafana.log" 2>/dev/null | tail -n 1 | grep . ||
+    echo 'putting the image together'
 }
 
 # in_volume SERVICE FOLDER COMMAND…: runs it, as root, with the service's volume at /stored and the folder
