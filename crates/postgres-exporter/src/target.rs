@@ -38,6 +38,8 @@ pub struct Target {
     prologue: String,
     /// One permit a connection, given back when it has really ended.
     places: Arc<Semaphore>,
+    /// Held while somebody logs in for all: whoever comes meanwhile takes what that gave.
+    renewal: tokio::sync::Mutex<()>,
     kept: Mutex<Kept>,
 }
 
@@ -57,7 +59,8 @@ impl Target {
     pub fn new(dsn: Dsn, limits: Limits, reading: Arc<Reading>) -> Self {
         let prologue = prologue(&dsn, limits);
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        Self { dsn, limits, reading, prologue, places, kept: Mutex::default() }
+        let renewal = tokio::sync::Mutex::default();
+        Self { dsn, limits, reading, prologue, places, renewal, kept: Mutex::default() }
     }
 
     /// `host:port`, for labels and logs.
@@ -81,11 +84,22 @@ impl Target {
     ///
     /// There is no connection that works, and none to be had in time.
     pub async fn instance(self: &Arc<Self>, deadline: Instant) -> Result<Instance, ConnectError> {
-        let main = self.kept().main.clone();
-        if let Some(session) = main
-            && let Some(facts) = self.facts(&session, deadline).await
-        {
+        let found = self.kept_main(deadline).await;
+        if let Some((session, facts)) = found {
+            if self.may_go_on() {
+                return Ok(Instance::new(Arc::clone(self), session, facts, None, deadline));
+            }
+            let _renewal = self.renewal(deadline).await?;
             return Ok(self.renewed(session, facts, deadline).await);
+        }
+        let began = Instant::now();
+        let _renewal = self.renewal(deadline).await?;
+        // Somebody else may have logged in meanwhile, or have failed to.
+        if let Some(error) = self.failure_since(began) {
+            return Err(error);
+        }
+        if let Some((session, facts)) = self.kept_main(deadline).await {
+            return Ok(Instance::new(Arc::clone(self), session, facts, None, deadline));
         }
         self.kept().main = None;
         let opened = match self.login(deadline).await {
@@ -103,12 +117,48 @@ impl Target {
         Ok(Instance::new(Arc::clone(self), session, facts, None, deadline))
     }
 
+    /// The kept connection, if it answers.
+    async fn kept_main(&self, deadline: Instant) -> Option<(Arc<Session>, Facts)> {
+        let session = self.kept().main.clone()?;
+        let facts = self.facts(&session, deadline).await?;
+        Some((session, facts))
+    }
+
+    /// Whether the kept connection needs no new login now: the last one is young, or there is no
+    /// place for another because we use all of them ourselves, for a while.
+    fn may_go_on(&self) -> bool {
+        let full = self.places.available_permits() == 0 && self.kept().login_error.is_none();
+        !self.is_stale(LOGIN_AGE_MAX) || (full && !self.is_stale(LOGIN_AGE_MAX * 3))
+    }
+
+    /// Why a login failed that ended after `began`.
+    fn failure_since(&self, began: Instant) -> Option<ConnectError> {
+        let kept = self.kept();
+        kept.login_error.clone().filter(|_| kept.login_tried.is_some_and(|tried| tried > began))
+    }
+
+    /// The turn to log in for all.
+    async fn renewal(
+        &self,
+        deadline: Instant,
+    ) -> Result<tokio::sync::MutexGuard<'_, ()>, ConnectError> {
+        let turn = timeout_at(deadline, self.renewal.lock()).await;
+        turn.map_err(|_elapsed| ConnectError::Timeout(self.limits.connect))
+    }
+
     /// The connection for queries which may take long or wait for locks.
     ///
     /// # Errors
     ///
     /// There is none, and none to be had now.
     pub async fn slow(&self, deadline: Instant) -> Result<Arc<Session>, ConnectError> {
+        let slow = self.kept().slow.clone();
+        if let Some(session) = slow
+            && self.answers(&session, deadline).await
+        {
+            return Ok(session);
+        }
+        let _renewal = self.renewal(deadline).await?;
         let slow = self.kept().slow.clone();
         if let Some(session) = slow
             && self.answers(&session, deadline).await
@@ -167,7 +217,7 @@ impl Target {
         facts: Facts,
         deadline: Instant,
     ) -> Instance {
-        if !self.is_stale(LOGIN_AGE_MAX) {
+        if self.may_go_on() {
             return Instance::new(Arc::clone(self), session, facts, None, deadline);
         }
         // Its login would soon be old as well, and its place may be the one that is needed.

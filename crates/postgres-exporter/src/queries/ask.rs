@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -41,7 +41,7 @@ pub struct Outcome {
     pub failure: Option<String>,
     /// Why it was not asked at all.
     pub skipped: Option<&'static str>,
-    /// Time that the slowest database took.
+    /// Time that the slowest database took, without that for the queries before it.
     pub elapsed: Duration,
     /// The oldest age that its freshness check saw.
     pub age_seconds: Option<f64>,
@@ -85,23 +85,30 @@ pub async fn ask(
         }
     }
     let visits = plan.iter().map(|(name, indexes)| {
+        // When the server ended the query before, on the same connection.
+        let ended = Arc::new(Mutex::new(Instant::now()));
         let asking = indexes.iter().map(|index| {
             let query = queries.get(*index).map(|(query, _)| query);
             let database = instance.database(name);
+            let ended = Arc::clone(&ended);
             async move {
                 let query = query?;
-                let start = Instant::now();
                 let answer = timeout_at(end, one(instance, &database, query, end)).await;
                 let answer =
                     answer.unwrap_or_else(|_late| Answer::Failed("deadline exceeded".to_owned()));
-                Some((*index, name.as_str(), answer, start.elapsed()))
+                let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = std::mem::replace(&mut *ended, Instant::now());
+                Some((*index, name.as_str(), answer, ended.duration_since(before)))
             }
         });
         // On one connection, one after the other, which ends with the last of them.
         join_all(asking).boxed()
     });
-    let mut answers =
-        stream::iter(visits.collect::<Vec<_>>()).buffer_unordered(instance.target().visits_max());
+    // The connection for long queries of the connected database has a place of its own unless all
+    // databases are visited.
+    let visits_max = instance.target().visits_max();
+    let visits_max = if instance.discovers() { visits_max } else { visits_max.saturating_sub(1) };
+    let mut answers = stream::iter(visits.collect::<Vec<_>>()).buffer_unordered(visits_max.max(1));
     while let Some(answers) = answers.next().await {
         for (index, database, answer, elapsed) in answers.into_iter().flatten() {
             if let (Some(outcome), Some((query, accumulator))) =
