@@ -26,6 +26,7 @@ use crate::{
     queries::{
         self, Engine, builtin, explain,
         load::{Paths, Set},
+        pgbouncer::Console,
     },
     sources,
     target::Target,
@@ -105,7 +106,10 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
     let bound = http::bind(&args.web).await?;
 
     let limits = args.server.limits();
-    let reading = Arc::new(args.reading());
+    let mut reading = args.reading();
+    let console = Console::from_environment(&environment, limits);
+    reading.pgbouncer = console.context("PGBOUNCER_DATA_SOURCE_NAME")?;
+    let reading = Arc::new(reading);
     let targets: Vec<_> = sources
         .into_iter()
         .map(|dsn| Arc::new(Target::new(dsn, limits, Arc::clone(&reading))))

@@ -344,6 +344,7 @@ impl Args {
             databases: self.legacy.databases(),
             statements: self.statements.statements(),
             constant_labels: self.legacy.constant_labels(),
+            pgbouncer: None,
         }
     }
 

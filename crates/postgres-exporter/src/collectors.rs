@@ -5,7 +5,7 @@ use metrics_server::CollectorSpec;
 
 use crate::{
     instance::{Facts, Instance},
-    queries::builtin,
+    queries::{builtin, pgbouncer},
 };
 
 mod catalogue;
@@ -21,6 +21,7 @@ pub mod stat_checkpointer;
 pub mod stat_database;
 mod stat_statements;
 pub mod stat_user_tables;
+pub mod top_statements;
 mod view;
 
 /// Begins the names of the families which tell how collectors fared.
@@ -28,7 +29,11 @@ pub const NAMESPACE: &str = "pg";
 
 /// Every collector there is: those of `postgres_exporter`, and ours.
 pub const TABLE: &[CollectorSpec<Instance>] =
-    &joined::<{ COMPATIBLE.len() + builtin::COUNT }>(COMPATIBLE, &builtin::TABLE);
+    &joined::<{ COMPATIBLE.len() + BEYOND.len() }>(COMPATIBLE, BEYOND);
+
+/// The collectors that it lacks.
+const BEYOND: &[CollectorSpec<Instance>] =
+    &joined::<{ builtin::COUNT + 2 }>(&builtin::TABLE, &[pgbouncer::SPEC, top_statements::SPEC]);
 
 /// The collectors of `postgres_exporter`.
 pub const COMPATIBLE: &[CollectorSpec<Instance>] = &[
@@ -72,7 +77,7 @@ pub fn skip_reason(collector: &str, facts: &Facts) -> Option<&'static str> {
         "stat_checkpointer" if facts.major() < 17 => Some("version"),
         "buffercache_summary" if facts.major() < 16 => Some("version"),
         "buffercache_summary" => without("pg_buffercache"),
-        "stat_statements" => without("pg_stat_statements"),
+        "stat_statements" | "top_statements" => without("pg_stat_statements"),
         "wal" if !facts.may_list_wal => Some("privilege"),
         "xlog_location" if facts.major() >= 10 => Some("version"),
         _ => builtin::skip_reason(collector, facts),

@@ -23,6 +23,7 @@ mod expose;
 mod file;
 pub mod glob;
 pub mod load;
+pub mod pgbouncer;
 pub mod value;
 mod version;
 

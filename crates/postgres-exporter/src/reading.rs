@@ -1,6 +1,8 @@
 //! How servers are read: what flags say that is the same for all of them.
 
-use crate::databases::Selection;
+use std::sync::Arc;
+
+use crate::{databases::Selection, queries::pgbouncer::Console};
 
 /// The version of `postgres_exporter` whose names and labels are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -52,4 +54,6 @@ pub struct Reading {
     pub statements: Statements,
     /// `--constantLabels`.
     pub constant_labels: Vec<(String, String)>,
+    /// `PGBOUNCER_DATA_SOURCE_NAME`.
+    pub pgbouncer: Option<Arc<Console>>,
 }

@@ -181,3 +181,79 @@ fn the_health_check_asks_the_running_exporter() {
     running.stop();
     assert_eq!(ask(&address), Some(1));
 }
+
+/// Exit code, standard output and standard error.
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn files_of_queries_are_checked_and_converted_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = write("good.yml", "shop: {query: SELECT 1 AS n, ttl: 5m, role: standby}\n");
+    let (code, out, log) =
+        output(command().args([format!("--queries.file={good}").as_str(), "--queries.check"]));
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(out, "1 queries in 1 files\n  shop: 0 columns, on a standby, cached for 300s\n");
+
+    let wrong = write("wrong.yml", "shop: {query: SELECT 1 AS n, colour: red}\n");
+    let flag = format!("--queries.file={wrong}");
+    for flags in [vec![flag.as_str()], vec![flag.as_str(), "--queries.check"]] {
+        let (code, out, log) = output(command().args(flags));
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{log}");
+        assert!(log.contains("wrong.yml: unknown key shop.colour"), "{log}");
+    }
+
+    let theirs = "collector_name: c\nmetrics: [{metric_name: m, type: gauge, help: Of m., \
+                  values: [n], query: SELECT 1 AS n}]\n";
+    let theirs = write("theirs.yml", theirs);
+    let (code, out, log) = output(command().args(["convert", &theirs]));
+    assert_eq!(code, Some(0), "{log}");
+    assert!(out.contains("\nm:\n  query: SELECT 1 AS n\n"), "{out}");
+    for words in [vec!["convert"], vec!["convert", "/no/such/file"]] {
+        let (code, out, log) = output(command().args(&words));
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{words:?}");
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn a_hangup_reads_the_files_of_queries_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q.yml");
+    std::fs::write(&path, "shop: {query: SELECT 1 AS n}\n").unwrap();
+    let source = "postgres://u@127.0.0.1:1/db?sslmode=disable";
+    let running = start(source, &[&format!("--queries.file={}", path.display())]);
+    let shows = |text: &str| {
+        let begin = Instant::now();
+        loop {
+            let page = running.get("/metrics");
+            if page.contains(text) {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "{text}: {page}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let hang_up = || {
+        let pid = running.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    };
+    shows("\npg_queries_loaded 1\n");
+    std::fs::write(&path, "a: {query: SELECT 1 AS n}\nb: {query: SELECT 1 AS n}\n").unwrap();
+    hang_up();
+    shows("\npg_queries_loaded 2\n");
+    std::fs::write(&path, "a: {}\n").unwrap();
+    hang_up();
+    shows("\npg_queries_config_last_reload_successful 0\n");
+    shows("\npg_queries_loaded 2\n");
+    let (_, _, log) = running.stop();
+    assert!(log.contains("q.yml: query a: query: is missing"), "{log}");
+}

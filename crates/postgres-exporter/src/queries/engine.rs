@@ -239,26 +239,42 @@ impl Engine {
 impl Inner {
     async fn ask(&self, instance: &Instance, due: &[&Loaded], end: Instant) -> Vec<Outcome> {
         let server = instance.server();
-        let mut outcomes = Vec::with_capacity(due.len());
-        // Those with the label and those without are asked together.
-        let with: Vec<_> = due.iter().map(|loaded| (Arc::clone(&loaded.query), None)).collect();
-        let labelled = due.first().map(|loaded| self.labels(loaded, &server)).unwrap_or_default();
-        let same = due.iter().all(|loaded| self.labels(loaded, &server) == labelled);
-        if same {
-            return ask(instance, &with, &labelled, &self.run, end).await;
+        // Those whose series have the labels of the old flag, and the others, are asked together.
+        let mut outcomes: Vec<Option<Outcome>> = due.iter().map(|_| None).collect();
+        for old in [false, true] {
+            let places: Vec<usize> =
+                (0..due.len()).filter(|place| due[*place].server == old).collect();
+            let Some(first) = places.first() else { continue };
+            let labels = self.series_labels(due[*first], &server, instance);
+            let asked: Vec<_> =
+                places.iter().map(|place| (Arc::clone(&due[*place].query), None)).collect();
+            let answered = ask(instance, &asked, &labels, &self.run, end).await;
+            for (place, outcome) in places.into_iter().zip(answered) {
+                outcomes[place] = Some(outcome);
+            }
         }
-        for loaded in due {
-            let query = [(Arc::clone(&loaded.query), None)];
-            let labels = self.labels(loaded, &server);
-            outcomes.extend(ask(instance, &query, &labels, &self.run, end).await);
-        }
-        outcomes
+        outcomes.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     /// The label which tells servers apart, where that is needed.
-    fn labels<'a>(&self, loaded: &Loaded, server: &'a str) -> Vec<(&'static str, &'a str)> {
+    fn labels<'a>(&self, loaded: &Loaded, server: &'a str) -> Vec<(&'a str, &'a str)> {
         let several = self.targets.len() > 1 && !loaded.query.builtin;
         if loaded.server || several { vec![("server", server)] } else { Vec::new() }
+    }
+
+    /// And those of `--constantLabels`, where `postgres_exporter` has them.
+    fn series_labels<'a>(
+        &self,
+        loaded: &Loaded,
+        server: &'a str,
+        instance: &'a Instance,
+    ) -> Vec<(&'a str, &'a str)> {
+        let mut labels = self.labels(loaded, server);
+        if loaded.server {
+            let constant = &instance.reading().constant_labels;
+            labels.extend(constant.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        }
+        labels
     }
 
     fn kept(&self, query: &str, index: usize) -> Option<Kept> {
@@ -343,7 +359,7 @@ async fn background(
         let outcome = match target.instance(end).await {
             Ok(instance) => {
                 let server = instance.server();
-                let labels = inner.labels(&loaded, &server);
+                let labels = inner.series_labels(&loaded, &server, &instance);
                 let asked = [(Arc::clone(query), sums.as_ref())];
                 let outcomes = ask(&instance, &asked, &labels, &inner.run, end).await;
                 outcomes.into_iter().next().unwrap_or_default()

@@ -1,8 +1,14 @@
 //! The files of our own collectors.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{super::Usage, BUILTIN, skip_reason};
+use expect_test::expect_file;
+use metrics_server::Format;
+
+use super::{
+    super::{Databases, Query, Usage, pgbouncer},
+    BUILTIN, Builtin, skip_reason,
+};
 use crate::instance::Facts;
 
 #[test]
@@ -37,4 +43,119 @@ fn a_collector_without_its_view_is_skipped() {
     let standby = Facts { in_recovery: true, ..facts(170_000) };
     assert_eq!(skip_reason("xmin_horizon", &standby), Some("role"));
     assert_eq!(skip_reason("locks", &facts(90_000)), None, "not one of these");
+}
+
+/// What stands above the collectors in their documentation.
+const INTRODUCTION: &str = "\
+# Collectors beyond postgres_exporter's
+
+Collectors that `postgres_exporter` does not have. All are off by default, so that a page has what it had; each is switched on by
+`--collector.NAME`. They are files of [queries](postgres-queries.md) inside the program (`crates/postgres-exporter/src/queries/builtin`),
+and this page is written from them: `UPDATE_EXPECT=1 cargo test -p postgres-exporter builtin`.
+
+Each was run against PostgreSQL 17 (`tests/tests/postgres_collectors.rs`), as a role in `pg_monitor` and, for `bloat` and
+`sequences`, `pg_read_all_data`. Versions 13 to 16 and 18 were not run. `pgvector` was run without the extension alone.
+
+Collectors of what is in a database read the connected one, or with `--auto-discover-databases` each of them.
+";
+
+/// And below: collectors with a program of their own.
+const STATEMENTS: &str = "
+## top_statements
+
+Statements that take most time now, and all others as one, from pg_stat_statements.
+
+Reads the server, through the extension in the connected database. Cost: the server copies the counts of all its statements (5,000
+by default) for each scrape; texts are read, with `--collector.stat_statements.include_query`, for new members alone.
+Privileges: pg_monitor. Run against PostgreSQL 17 by hand alone.
+
+The 50 statements with most time (or `--collector.stat_statements.limit` where that is less) have series of their own. A statement takes
+the place of one of them only when it takes half as much time again, so that series do not come and go. All others are one series with
+`queryid=\"other\"`, to which is added what they did since the scrape before; so the rate over all series is that of the server.
+
+| metric | type | |
+|---|---|---|
+| `pg_top_statements_calls_total{user,datname,queryid}` | counter | Times executed |
+| `pg_top_statements_seconds_total{user,datname,queryid}` | counter | Time spent executing |
+| `pg_top_statements_rows_total{user,datname,queryid}` | counter | Rows retrieved or affected |
+| `pg_top_statements_blocks_hit_total{user,datname,queryid}` | counter | Blocks found in shared buffers |
+| `pg_top_statements_blocks_read_total{user,datname,queryid}` | counter | Blocks read into shared buffers |
+| `pg_top_statements_temp_blocks_written_total{user,datname,queryid}` | counter | Temporary blocks written |
+| `pg_top_statements_query_info{queryid,query}` | gauge | Text of a statement with series of its own |
+
+## pgbouncer
+
+Pools, traffic and databases of the PgBouncer whose console is the data source of the environment variable
+`PGBOUNCER_DATA_SOURCE_NAME`, for example `postgresql://stats:secret@127.0.0.1:6432/pgbouncer?sslmode=disable`.
+
+Reads PgBouncer's console, on one connection that is kept. Cost: none for the server. Privileges: a role of `stats_users`.
+Run against PgBouncer 1.18 by hand, and by its recorded answers. It is shown with scrapes of the server, so not while that is down.
+
+| metric | type | |
+|---|---|---|
+";
+
+#[test]
+fn the_documentation_tells_every_collector() {
+    let mut text = INTRODUCTION.to_owned();
+    for builtin in &BUILTIN {
+        document(builtin, &mut text).expect("memory takes every byte");
+    }
+    text.push_str(STATEMENTS);
+    for query in pgbouncer::shows() {
+        families(query, &mut text).expect("memory takes every byte");
+    }
+    expect_file!["../../../../../docs/postgres-collectors.md"].assert_eq(&text);
+}
+
+fn document(builtin: &Builtin, text: &mut String) -> std::fmt::Result {
+    let queries = builtin.queries();
+    let first = queries.first().expect("every collector has a query");
+    let place = match first.gate.databases {
+        Databases::Connected => "the server",
+        _ => "each database",
+    };
+    writeln!(text, "\n## {}\n\n{}.\n", builtin.name, builtin.help)?;
+    writeln!(text, "Reads {place}. Cost: {}. Privileges: {}.", builtin.cost, builtin.privileges)?;
+    for query in &queries {
+        let mut notes = Vec::new();
+        if let Some(role) = query.gate.role {
+            notes.push(format!("on a {role} alone"));
+        }
+        if let Some(every) = query.schedule {
+            notes.push(format!("asked every {every:?} in the background"));
+        }
+        if !query.ttl.is_zero() {
+            notes.push(format!("an answer is kept for {:?}", query.ttl));
+        }
+        if !query.gate.extensions.is_empty() {
+            let extensions = query.gate.extensions.join("`, `");
+            notes.push(format!("where the extension `{extensions}` is"));
+        }
+        if !notes.is_empty() {
+            writeln!(text, "`{}`: {}.", query.namespace, notes.join("; "))?;
+        }
+    }
+    writeln!(text, "\n| metric | type | |\n|---|---|---|")?;
+    queries.iter().try_for_each(|query| families(query, text))
+}
+
+fn families(query: &Query, text: &mut String) -> std::fmt::Result {
+    let labels: Vec<_> = query
+        .columns
+        .iter()
+        .filter_map(|column| match &column.usage {
+            Usage::Label(label) => Some(label.as_str()),
+            _ => None,
+        })
+        .collect();
+    let labels =
+        if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    for column in &query.columns {
+        if let Usage::Number(number) = &column.usage {
+            let kind = number.kind.as_str(Format::Text);
+            writeln!(text, "| `{}{labels}` | {kind} | {} |", number.family, number.help)?;
+        }
+    }
+    Ok(())
 }
