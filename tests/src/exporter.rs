@@ -250,6 +250,24 @@ pub fn get(address: &str) -> Result<Response> {
     get_with(address, &[])
 }
 
+/// POSTs nothing to an address.
+///
+/// # Errors
+///
+/// Nobody answers within half a minute.
+pub fn post(address: &str) -> Result<Response> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .into();
+    let mut response =
+        agent.post(address).send_empty().with_context(|| format!("POST {address}"))?;
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(1 << 20).read_to_string()?;
+    Ok(Response { status, body })
+}
+
 /// GETs an address with further headers.
 ///
 /// # Errors

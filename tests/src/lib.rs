@@ -10,7 +10,8 @@ mod wait;
 
 pub use browser::Browser;
 pub use exporter::{
-    Exporter, Response, Stopped, binary, example, get, get_with, run_to_end, without_own_variables,
+    Exporter, Response, Stopped, binary, example, get, get_with, post, run_to_end,
+    without_own_variables,
 };
 pub use page::{Page, Sample};
 pub use wait::{eventually, eventually_within};

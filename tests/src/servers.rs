@@ -42,6 +42,15 @@ impl Postgres {
     ///
     /// There is no engine, no image, or no answer within a minute.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`start`](Self::start), with arguments of the server: `-c`, `name=value`.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or no answer within a minute.
+    pub async fn start_with(arguments: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let scripts = repository().join("deploy/postgres/init");
         let mount = Mount::bind_mount(scripts.to_string_lossy(), "/docker-entrypoint-initdb.d");
@@ -55,6 +64,7 @@ impl Postgres {
             .with_env_var("AIRFLOW_DB_PASSWORD", "airflow")
             .with_env_var("LAKE_DB_PASSWORD", "lake")
             .with_env_var("MONITOR_DB_PASSWORD", MONITOR_PASSWORD)
+            .with_cmd(["postgres"].iter().chain(arguments).copied())
             .with_startup_timeout(Duration::from_mins(2))
             .start()
             .await?;

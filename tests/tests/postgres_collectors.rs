@@ -1,0 +1,318 @@
+//! The collectors that `postgres_exporter` does not have, and queries from files, against one real
+//! server on which there is something to see for each of them.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Exporter, Page, eventually, run_to_end, servers::Postgres};
+use testcontainers::core::ExecCommand;
+use tokio_postgres::Client;
+
+/// Every collector that is off by default and not one of `postgres_exporter`'s.
+const COLLECTORS: [&str; 20] = [
+    "archive_backlog",
+    "bloat",
+    "blocking",
+    "indexes",
+    "pending_restart",
+    "pgvector",
+    "prepared_transactions",
+    "sequences",
+    "stat_io",
+    "stat_progress_analyze",
+    "stat_progress_basebackup",
+    "stat_progress_cluster",
+    "stat_progress_copy",
+    "stat_progress_create_index",
+    "stat_slru",
+    "stat_ssl",
+    "stat_wal",
+    "subscriptions",
+    "wait_events",
+    "xmin_horizon",
+];
+
+/// Collectors whose families need an extension that the image may not have.
+const WITHOUT_DATA: [&str; 1] = ["pgvector"];
+
+/// What there is to see: a sample which has to be there, and the least that it is.
+const EXPECTED: &[(&str, &[(&str, &str)], f64)] = &[
+    ("pg_archive_backlog_files", &[], 1.0),
+    ("pg_bloat_table_estimated_bytes", &[("relname", "bloated")], 1e6),
+    ("pg_blocking_blocked_sessions", &[("datname", "lakehouse")], 2.0),
+    ("pg_blocking_longest_wait_seconds", &[("datname", "lakehouse")], 0.001),
+    ("pg_blocking_root_blocked_sessions", &[("application_name", "root")], 2.0),
+    ("pg_blocking_root_transaction_seconds", &[("application_name", "root")], 0.001),
+    ("pg_index_size_bytes", &[("indexrelname", "bloated_pkey")], 8192.0),
+    ("pg_index_valid", &[("indexrelname", "bloated_pkey")], 1.0),
+    ("pg_index_problem_indexes", &[("problem", "duplicate")], 1.0),
+    ("pg_index_problem_indexes", &[("problem", "invalid")], 1.0),
+    ("pg_index_problem_indexes", &[("problem", "unused")], 2.0),
+    ("pg_pending_restart_setting", &[("name", "max_connections")], 1.0),
+    ("pg_pending_restart_settings", &[], 1.0),
+    ("pg_prepared_transactions_count", &[("datname", "lakehouse")], 1.0),
+    ("pg_prepared_transactions_oldest_seconds", &[("datname", "lakehouse")], 0.001),
+    ("pg_sequence_used_ratio", &[("sequencename", "ending_id_seq")], 0.99),
+    ("pg_sequence_remaining_values", &[("sequencename", "ending_id_seq")], 600.0),
+    ("pg_stat_progress_analyze_sample_blocks_total", &[], 100.0),
+    ("pg_stat_progress_basebackup_streamed_bytes", &[], 1.0),
+    ("pg_stat_progress_cluster_heap_blocks_total", &[("command", "VACUUM FULL")], 0.0),
+    ("pg_stat_progress_copy_tuples_processed", &[("command", "COPY TO")], 0.0),
+    ("pg_stat_progress_create_index_lockers_total", &[], 1.0),
+    ("pg_stat_slru_blocks_hit_total", &[("name", "transaction")], 1.0),
+    ("pg_stat_ssl_sessions", &[("version", "none"), ("datname", "lakehouse")], 3.0),
+    ("pg_stat_wal_records_total", &[], 100.0),
+    ("pg_subscription_workers", &[("subname", "sleeping")], 0.0),
+    ("pg_subscription_apply_errors_total", &[("subname", "sleeping")], 0.0),
+    ("pg_wait_events_samples_total", &[("wait_event", "PgSleep"), ("datname", "lakehouse")], 2.0),
+    ("pg_xmin_horizon_age_transactions", &[("holder", "prepared_transaction")], 1.0),
+    ("pg_xmin_horizon_age_transactions", &[("holder", "backend")], 1.0),
+];
+
+/// Tables with something to see, and settings which wait.
+const SETUP: &[&str] = &[
+    "GRANT pg_read_all_data TO monitor",
+    "CREATE TABLE bloated (id int PRIMARY KEY, text text) WITH (autovacuum_enabled = off)",
+    "INSERT INTO bloated SELECT n, repeat('x', 100) FROM generate_series(1, 30000) AS n",
+    "DELETE FROM bloated WHERE id % 10 <> 0",
+    "VACUUM ANALYZE bloated",
+    "CREATE INDEX first ON bloated (text)",
+    "CREATE INDEX second ON bloated (text)",
+    "CREATE TABLE ending (id serial)",
+    "SELECT setval('ending_id_seq', 2147483000)",
+    "ALTER SYSTEM SET max_connections = 77",
+    "SELECT pg_reload_conf()",
+    "SELECT pg_switch_wal()",
+    "CREATE SUBSCRIPTION sleeping CONNECTION 'host=127.0.0.1 dbname=lakehouse' PUBLICATION none \
+     WITH (connect = false, enabled = false, slot_name = NONE)",
+    "CREATE TABLE waiting (id int)",
+    "CREATE TABLE slow (id int)",
+    "INSERT INTO slow SELECT generate_series(1, 50)",
+    "CREATE FUNCTION slowly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS \
+     'BEGIN IF current_setting(''slow.enabled'', true) = ''1'' THEN PERFORM pg_sleep(2); END IF; RETURN $1; END'",
+    "CREATE INDEX slow_index ON slow (slowly(id))",
+];
+
+/// Sessions which stay in the middle of what they do.
+const SESSIONS: &[&[&str]] = &[
+    // Two wait, the second one for the first.
+    &["SET application_name = root", "BEGIN", "LOCK TABLE waiting IN ACCESS EXCLUSIVE MODE"],
+    &["BEGIN", "SELECT * FROM waiting"],
+    &["BEGIN", "LOCK TABLE waiting IN ACCESS EXCLUSIVE MODE"],
+    &["BEGIN", "INSERT INTO ending DEFAULT VALUES", "PREPARE TRANSACTION 'forgotten'"],
+    // A writer keeps the building of an index waiting.
+    &["BEGIN", "INSERT INTO ending DEFAULT VALUES"],
+    &["CREATE INDEX CONCURRENTLY later ON ending (id)"],
+    &["COPY (SELECT pg_sleep(120)) TO STDOUT"],
+    &["SET vacuum_cost_delay = 100", "SET vacuum_cost_limit = 1", "ANALYZE bloated"],
+    &["SET slow.enabled = '1'", "VACUUM FULL slow"],
+    &["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT pg_sleep(120) FROM pg_class LIMIT 1"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_collector_sees_what_it_is_for() -> Result<()> {
+    let server = Postgres::start_with(&[
+        "-c",
+        "max_prepared_transactions=5",
+        "-c",
+        "wal_level=logical",
+        "-c",
+        "archive_mode=on",
+        "-c",
+        "archive_command=false",
+    ])
+    .await?;
+    let owner = server.client().await?;
+    for statement in SETUP {
+        owner.batch_execute(statement).await.with_context(|| (*statement).to_owned())?;
+    }
+    // Fails, since texts are there twice, and leaves an index which is not valid.
+    let failed = owner.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY wrong ON bloated (text)");
+    ensure!(failed.await.is_err(), "texts are there twice");
+
+    let switches: Vec<String> =
+        COLLECTORS.iter().map(|name| format!("--collector.{name}")).collect();
+    let mut args: Vec<&str> = switches.iter().map(String::as_str).collect();
+    let folder = tempfile::tempdir()?;
+    let file = queries_file(folder.path())?;
+    args.push(&file);
+    args.push("--web.enable-lifecycle");
+    let exporter = server.exporter(&args)?;
+    let _busy = sessions(&server).await?;
+    let backup = [
+        "pg_basebackup",
+        "-U",
+        "postgres",
+        "-D",
+        "-",
+        "-Ft",
+        "-X",
+        "none",
+        "-r",
+        "32",
+        "-c",
+        "fast",
+    ];
+    let backup = format!("{} >/dev/null 2>&1 &", backup.join(" "));
+    server.container.exec(ExecCommand::new(["sh", "-c", &backup])).await?;
+
+    eventually("there is something for every collector", || seen(&exporter))?;
+    queries_are_asked(&exporter)?;
+    a_wrong_file_changes_nothing(&exporter, folder.path())?;
+    a_query_is_explained(&server, &file)
+}
+
+async fn sessions(server: &Postgres) -> Result<Vec<Client>> {
+    let mut busy = Vec::new();
+    for statements in SESSIONS {
+        let client = server.client().await?;
+        let (last, first) = statements.split_last().context("a session says something")?;
+        for statement in first {
+            client.batch_execute(statement).await.with_context(|| (*statement).to_owned())?;
+        }
+        // Sent at the first poll; the server goes on with it although nobody waits here.
+        let sending = client.simple_query(last);
+        let patience = std::time::Duration::from_millis(300);
+        drop(tokio::time::timeout(patience, sending).await);
+        busy.push(client);
+    }
+    Ok(busy)
+}
+
+fn seen(exporter: &Exporter) -> Result<()> {
+    let page = exporter.metrics()?;
+    for name in COLLECTORS {
+        let success = page.value("pg_scrape_collector_success", &[("collector", name)]);
+        ensure!(success == Some(1.0), "{name}: {success:?}\n{}", exporter.log());
+    }
+    let mut missing = Vec::new();
+    for (name, labels, least) in EXPECTED {
+        let value = page.all(name, labels).map(|sample| sample.value).reduce(f64::max);
+        if value.is_none_or(|value| value < *least) {
+            missing.push(format!("{name}{labels:?} is {value:?}"));
+        }
+    }
+    ensure!(missing.is_empty(), "{}", missing.join("; "));
+    let io = page.sum("pg_stat_io_hits_total", &[("backend_type", "client backend")]);
+    ensure!(io > 100.0, "stat_io: {io}");
+    let namespaces = page.types.keys().filter(|name| name.starts_with("pg_vector")).count();
+    ensure!(namespaces == 0 || WITHOUT_DATA.is_empty(), "pgvector has data: say what is expected");
+    Ok(())
+}
+
+/// A file with something for each way in which a query may go, and the flag for it.
+fn queries_file(folder: &Path) -> Result<String> {
+    let path = folder.join("queries.yml");
+    fs::write(
+        &path,
+        "\
+shop:
+  query: SELECT name, n, 'x' AS text FROM (VALUES ('a', 1), ('b', NULL)) AS v (name, n)
+  metrics:
+    - name: {usage: LABEL}
+    - n: {usage: GAUGE, description: Things, nulls: absent}
+broken: {query: SELECT 1 / 0 AS n}
+cached: {query: 'SELECT extract(epoch FROM clock_timestamp()) AS at', ttl: 1h}
+often: {query: 'SELECT extract(epoch FROM clock_timestamp()) AS at', schedule: 0.5}
+slow: {query: SELECT pg_sleep(30), timeout: 200ms}
+elsewhere: {query: SELECT 1 AS n, role: standby}
+never: {query: SELECT 1 AS n, predicate_query: SELECT false}
+needs: {query: SELECT 1 AS n, extensions: [no_such_extension]}
+everywhere: {query: SELECT 1 AS n, databases: ['*', '!airflow']}
+written: {query: CREATE TABLE forbidden (id int)}
+fresh:
+  query: SELECT now() - interval '5 seconds' AS newest
+  schedule: 0.5
+  health: {name: orders, max_age: 1m}
+stale:
+  query: SELECT 100 AS age
+  schedule: 0.5
+  health: {name: payments, max_age: 1m}
+",
+    )?;
+    Ok(format!("--queries.file={}", path.display()))
+}
+
+fn queries_are_asked(exporter: &Exporter) -> Result<()> {
+    let page = exporter.metrics()?;
+    ensure!(page.value("shop_n", &[("name", "a")]) == Some(1.0), "shop_n");
+    ensure!(page.all("shop_n", &[]).count() == 1, "NULL is absent");
+    for query in ["shop", "cached", "everywhere", "often"] {
+        let success = page.value("pg_queries_success", &[("query", query)]);
+        ensure!(success == Some(1.0), "{query}: {success:?}\n{}", exporter.log());
+    }
+    for query in ["broken", "slow", "written"] {
+        let success = page.value("pg_queries_success", &[("query", query)]);
+        ensure!(success == Some(0.0), "{query}: {success:?}");
+    }
+    let took = page.value("pg_queries_duration_seconds", &[("query", "slow")]);
+    ensure!(took.is_some_and(|seconds| seconds < 3.0), "its own time-out: {took:?}");
+    for (query, reason) in [("elsewhere", "role"), ("never", "predicate"), ("needs", "requirement")]
+    {
+        let labels = [("query", query), ("reason", reason)];
+        ensure!(page.value("pg_queries_skipped", &labels) == Some(1.0), "{query}");
+    }
+    for database in ["lakehouse", "postgres"] {
+        let value = page.value("everywhere_n", &[("datname", database)]);
+        ensure!(value == Some(1.0), "{database}: {value:?}");
+    }
+    ensure!(page.value("everywhere_n", &[("datname", "airflow")]).is_none(), "excluded");
+    let at = |page: &Page, name: &str| page.value(name, &[]).context(name.to_owned());
+    eventually("the background goes on, the cache stands still", || {
+        let later = exporter.metrics()?;
+        let (cached, often) = (at(&later, "cached_at")?, at(&later, "often_at")?);
+        ensure!((cached - at(&page, "cached_at")?).abs() < f64::EPSILON, "asked again");
+        ensure!(often > at(&page, "often_at")?, "not asked again");
+        Ok(())
+    })?;
+    let health = exporter.get("/health")?;
+    ensure!(health.status == 503, "{}", health.body);
+    let report: serde_json::Value = serde_json::from_str(&health.body)?;
+    let checks = report["checks"].as_array().context("checks")?;
+    let status = |name: &str| {
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.map(|check| (check["status"].clone(), check["reason"].clone()))
+    };
+    let (orders, _) = status("orders").context("orders")?;
+    ensure!(orders == "ok", "{}", health.body);
+    let (payments, reason) = status("payments").context("payments")?;
+    ensure!(payments == "failing", "{}", health.body);
+    ensure!(reason == "the newest data is 100 s old, 60 s are allowed", "{reason}");
+    ensure!(exporter.get("/health/ready")?.status == 200, "old data is no reason to restart");
+    Ok(())
+}
+
+fn a_wrong_file_changes_nothing(exporter: &Exporter, folder: &Path) -> Result<()> {
+    let path = folder.join("queries.yml");
+    let reload = || e2e::post(&format!("http://{}/-/reload", exporter.address()));
+    fs::write(&path, "shop: {query: SELECT 1 AS n, colour: red}\n")?;
+    let answer = reload()?;
+    ensure!(answer.status == 500, "{}", answer.status);
+    ensure!(answer.body.contains("queries.yml: unknown key shop.colour"), "{}", answer.body);
+    let page = exporter.metrics()?;
+    ensure!(page.value("shop_n", &[("name", "a")]) == Some(1.0), "the old query goes on");
+    let successful = "pg_queries_config_last_reload_successful";
+    ensure!(page.value(successful, &[]) == Some(0.0), "told");
+
+    fs::write(&path, "shop: {query: SELECT 2 AS n}\n")?;
+    ensure!(reload()?.status == 200, "mended");
+    let page = exporter.metrics()?;
+    ensure!(page.value("shop_n", &[]) == Some(2.0), "the new query is asked");
+    ensure!(page.value(successful, &[]) == Some(1.0), "told");
+    ensure!(page.all("cached_at", &[]).count() == 0, "the others are gone");
+    ensure!(!exporter.get("/health")?.body.contains("payments"), "and their checks");
+    Ok(())
+}
+
+fn a_query_is_explained(server: &Postgres, file: &str) -> Result<()> {
+    let dsn = server.dsn();
+    let run = |args: &[&str]| run_to_end("postgres-exporter", args, &[("DATA_SOURCE_NAME", &dsn)]);
+    let (code, text, log) = run(&[file, "--queries.explain=shop"])?;
+    ensure!(code == Some(0), "{code:?} {log}");
+    for part in ["plan: Result", "1 rows, 1 series", "shop_n 2\n"] {
+        ensure!(text.contains(part), "{part}: {text}");
+    }
+    let (code, _, log) = run(&[file, "--queries.explain=none"])?;
+    ensure!(code == Some(1) && log.contains("there is no query"), "{code:?} {log}");
+    Ok(())
+}
