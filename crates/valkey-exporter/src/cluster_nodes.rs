@@ -42,13 +42,14 @@ impl<'a> ClusterNode<'a> {
         let mut parts = place.split(',');
         let (address, _bus) = parts.next()?.split_once('@')?;
         let (ip, port) = address.rsplit_once(':')?;
+        let ip = ip.trim_start_matches('[').trim_end_matches(']');
         let port = port.parse().ok().filter(|port| *port > 0)?;
         let hostname = parts.next().filter(|name| !name.is_empty() && !name.contains('='));
         let zone = place.split(',').find_map(|part| part.strip_prefix("availability-zone="));
         let myself = flags.split(',').any(|flag| flag == "myself");
         (!ip.is_empty()).then_some(Self {
             id,
-            ip: ip.trim_start_matches('[').trim_end_matches(']'),
+            ip,
             port,
             hostname,
             zone: zone.filter(|zone| !zone.is_empty()),

@@ -19,6 +19,7 @@ ad 10.0.0.9:7002@17002,,tls-port=0,shard-id=69bc master,nofailover - 0 0 1 conne
 127.0.0.1:30005,hostname5
 aa :0@0 master,noaddr - 0 0 1 disconnected
 ae 10.0.0.9:0@17002 master - 0 0 1 connected
+af []:7003@17003 master - 0 0 1 connected
 ";
     let mut shown = String::new();
     for node in parse(text) {
