@@ -89,6 +89,7 @@ fn read_histogram(value: &Value, sum: f64) -> Option<HistogramState> {
         .map(|(bound, count)| Some((bound.parse().ok()?, whole(count)?)))
         .collect::<Option<Vec<(f64, u64)>>>()?;
     buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    buckets.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
     Some(HistogramState { buckets, sum, count })
 }
 

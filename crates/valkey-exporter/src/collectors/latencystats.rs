@@ -42,5 +42,7 @@ fn quantiles(value: &str) -> Option<Vec<(f64, f64)>> {
         .map(|(name, value)| Some((name.strip_prefix('p')?.parse().ok()?, value.parse().ok()?)))
         .collect::<Option<Vec<(f64, f64)>>>()?;
     quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // One that is told twice would be a series twice.
+    quantiles.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
     Some(quantiles)
 }

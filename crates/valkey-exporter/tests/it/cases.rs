@@ -4,7 +4,12 @@
 //! answer (`|` lines of text, `error`, `json`); then `want series value type`, `some family`,
 //! `deny series` (also with further labels) and `never command`.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use metrics_server::Format;
 use valkey_exporter::{
@@ -102,6 +107,12 @@ impl Case {
 
     fn complaints(&self, samples: &Samples, seen: &[String]) -> Vec<String> {
         let mut complaints = Vec::new();
+        let mut seen_series = BTreeSet::new();
+        for (series, _) in &samples.values {
+            if !seen_series.insert(series) {
+                complaints.push(format!("twice {series}"));
+            }
+        }
         for want in &self.wants {
             if !samples.have(&Self::place(want)) {
                 complaints.push(format!("missing {want}"));
