@@ -1,9 +1,9 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd images clean fail-task deny dashboards grafana bench-valkey compare-valkey
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-valkey compare-valkey
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## run the lakehouse and its monitoring, whatever the machine lacks
 	@deploy/up
@@ -55,6 +55,9 @@ bench-valkey: ## valkey-exporter beside redis_exporter, for its section of docs/
 
 compare-valkey: ## the pages of valkey-exporter and redis_exporter against the same servers
 	@deploy/compare-valkey
+
+bench-instructions: ## instructions of statsd-exporter's hot paths, beside those of before
+	@deploy/bench-instructions
 
 images: ## build the images of the three exporters
 	@deploy/images/build

@@ -3,6 +3,7 @@
 # A stage that fails does not stop the others; the last line is `N passed, N failed, N skipped`.
 #
 #   format lint unit     the code, and the exporters as processes; need nothing but cargo
+#   instructions         what statsd-exporter's hot paths take, counted by Valgrind; not a matter of time
 #   pages                what a person sees of an exporter, in Chromium
 #   integration          exporters against real servers in containers
 #   rules                configuration and rules, by promtool and amtool
@@ -21,11 +22,11 @@ mkdir -p "$logs"
 
 main() {
   local stages=("$@") stage
-  [ ${#stages[@]} -gt 0 ] || stages=(format lint unit pages rules integration e2e)
+  [ ${#stages[@]} -gt 0 ] || stages=(format lint unit instructions pages rules integration e2e)
   for stage in "${stages[@]}"; do
     case $stage in
-      format | lint | unit | pages | rules | integration | e2e) "stage_$stage" ;;
-      *) die "no such stage: $stage (format lint unit pages rules integration e2e)" ;;
+      format | lint | unit | instructions | pages | rules | integration | e2e) "stage_$stage" ;;
+      *) die "no such stage: $stage (format lint unit instructions pages rules integration e2e)" ;;
     esac
   done
   for stage in "${failures[@]}"; do say "failed: $stage"; done
@@ -36,6 +37,8 @@ main() {
 stage_format() { one "format" cargo fmt --all --check; }
 stage_lint() { one "clippy" cargo clippy --workspace --all-targets --all-features --locked -- -D warnings; }
 stage_unit() { cargo_tests "unit tests" --workspace; }
+
+stage_instructions() { one "instructions" "$deploy/bench-instructions"; }
 
 stage_pages() {
   have chromium || install_packages chromium

@@ -240,7 +240,10 @@ fn exporter(
 
 /// A configuration with nothing but the collector of StatsD.
 fn netdata(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAddr) -> Result<()> {
-    let mut text = String::from("[directories]\n");
+    // Started by root, it would go on as somebody to whom its folder does not belong.
+    let user = Command::new("id").arg("-un").output()?.stdout;
+    let user = String::from_utf8(user)?;
+    let mut text = format!("[global]\nrun as user = {user}[directories]\n");
     for name in
         ["config", "stock config", "cache", "lib", "log", "plugins", "web", "home", "registry"]
     {
