@@ -126,11 +126,6 @@ const LONG: &[Fear] = &[
         undo: Some(free_the_disk),
     },
     Fear {
-        alert: "PostgresConnectionsExhausted",
-        provoke: Some(take_all_connections),
-        undo: Some(end_sessions),
-    },
-    Fear {
         alert: "ValkeyMemoryCritical",
         provoke: Some(allow_little_memory),
         undo: Some(allow_more_memory),
@@ -305,17 +300,6 @@ fn end_sessions() -> Result<()> {
     let end =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'e2e'";
     stack::sql("postgres", end).map(drop)
-}
-
-/// As a superuser, who gets the last ones as well.
-fn take_all_connections() -> Result<()> {
-    let count = "SELECT ceil(0.97 * current_setting('max_connections')::int)::int \
-                 - count(*) FROM pg_stat_activity";
-    let count: u32 = stack::sql("postgres", count)?.parse()?;
-    for _ in 0..count {
-        session("SELECT pg_sleep(600)")?;
-    }
-    Ok(())
 }
 
 fn allow_little_memory() -> Result<()> {
