@@ -35,8 +35,11 @@ const COLLECTORS: [&str; 20] = [
 /// Collectors whose families need an extension that the image may not have.
 const WITHOUT_DATA: [&str; 1] = ["pgvector"];
 
+/// Some labels of a sample.
+type Labels = &'static [(&'static str, &'static str)];
+
 /// What there is to see: a sample which has to be there, and the least that it is.
-const EXPECTED: &[(&str, &[(&str, &str)], f64)] = &[
+const EXPECTED: &[(&str, Labels, f64)] = &[
     ("pg_archive_backlog_files", &[], 1.0),
     ("pg_bloat_table_estimated_bytes", &[("relname", "bloated")], 1e6),
     ("pg_blocking_blocked_sessions", &[("datname", "lakehouse")], 2.0),
