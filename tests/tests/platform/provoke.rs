@@ -186,9 +186,16 @@ fn send(lines: &str) -> Result<()> {
     stack::exec("airflow-scheduler", &["python", "-c", &script]).map(drop)
 }
 
+/// Freezing fails now and then on a busy machine.
+fn pause(service: &str) -> Result<()> {
+    eventually_within(Duration::from_secs(30), "it is paused", || {
+        stack::docker(&["pause", &container(service)]).map(drop)
+    })
+}
+
 /// More datagrams than the kernel keeps for a process that does not read.
 fn flood() -> Result<()> {
-    stack::docker(&["pause", &container("statsd-exporter")])?;
+    pause("statsd-exporter")?;
     let sent = send("for i in range(20000): s.sendto(b'e2e.flood:1|c', to)");
     stack::docker(&["unpause", &container("statsd-exporter")])?;
     sent
@@ -320,7 +327,7 @@ fn start_the_worker() -> Result<()> {
 }
 
 fn stop_the_scheduler() -> Result<()> {
-    stack::docker(&["pause", &container("airflow-scheduler")]).map(drop)
+    pause("airflow-scheduler")
 }
 
 fn start_the_scheduler() -> Result<()> {
@@ -328,7 +335,7 @@ fn start_the_scheduler() -> Result<()> {
 }
 
 fn pause_the_processor() -> Result<()> {
-    stack::docker(&["pause", &container("airflow-dag-processor")]).map(drop)
+    pause("airflow-dag-processor")
 }
 
 fn start_the_processor() -> Result<()> {
@@ -347,7 +354,7 @@ fn free_the_disk() -> Result<()> {
 
 /// It runs, and answers neither the master nor Prometheus.
 fn cut_off_the_volume_server() -> Result<()> {
-    stack::docker(&["pause", &container("seaweedfs-volume")]).map(drop)
+    pause("seaweedfs-volume")
 }
 
 fn let_it_answer() -> Result<()> {
