@@ -142,6 +142,12 @@ impl Exporter {
         Ok(exporter)
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `host:port` of its HTTP side.
     #[must_use]
     pub fn address(&self) -> &str {

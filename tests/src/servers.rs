@@ -89,6 +89,41 @@ impl Postgres {
         Ok(client)
     }
 
+    /// A standby of the server, with a slot called `standby` and arguments of its own.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or no answer within a minute.
+    pub async fn standby(&self, arguments: &[&str]) -> Result<Self> {
+        let owner = self.client().await?;
+        owner
+            .batch_execute(
+                "COPY (SELECT 'host replication all all trust') TO PROGRAM 'cat >> \"$PGDATA/pg_hba.conf\"'",
+            )
+            .await?;
+        owner.batch_execute("SELECT pg_reload_conf()").await?;
+        let port = free_port()?;
+        let address = owner.query_one("SELECT host(inet_server_addr())", &[]).await?;
+        let primary: String = address.get(0);
+        let arguments = arguments.join(" ");
+        let script = format!(
+            "mkdir -p /standby && chown postgres:postgres /standby && chmod 700 /standby && \
+             exec setpriv --reuid postgres --regid postgres --init-groups sh -c \
+             'pg_basebackup -h {primary} -U postgres -D /standby -R -C -S standby -c fast && \
+              exec postgres -D /standby {arguments}'"
+        );
+        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
+            .with_wait_for(WaitFor::Nothing)
+            .with_mapped_port(port, 5432.tcp())
+            .with_cmd(["bash", "-c", &script])
+            .with_startup_timeout(Duration::from_mins(2))
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("the standby serves", || async { server.client().await.map(drop) }).await?;
+        Ok(server)
+    }
+
     /// How an exporter reaches the server, as the role which may read statistics.
     #[must_use]
     pub fn dsn(&self) -> String {

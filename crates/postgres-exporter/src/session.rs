@@ -32,6 +32,10 @@ const CLOSE_MARGIN: Duration = Duration::from_secs(2);
 /// Time after which the system gives up on a peer that acknowledges nothing.
 const PEER_SILENCE_MAX: Duration = Duration::from_secs(15);
 
+/// A database with encoding `SQL_ASCII` holds any bytes, and the server refuses an answer with bytes
+/// that are not UTF-8 unless we take them as they are. The setting ends with the query.
+const RAW: &str = "SET LOCAL client_encoding=SQL_ASCII;";
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -113,6 +117,8 @@ impl From<RowError> for CollectError {
 /// and the server answers in order.
 pub struct Session {
     client: Client,
+    /// What stands before each query: see [`RAW`].
+    prefix: &'static str,
     /// Dropped with the session, which tells the task behind it to end.
     _closing: oneshot::Sender<()>,
 }
@@ -129,9 +135,10 @@ impl Session {
         place: OwnedSemaphorePermit,
     ) -> Result<Self, ConnectError> {
         let (client, connection) = connect(dsn).await?;
+        let raw = connection.parameter("server_encoding") == Some("SQL_ASCII");
         let (closing, closed) = oneshot::channel();
         tokio::spawn(drive(connection, closed, limits.statement + CLOSE_MARGIN, place));
-        Ok(Self { client, _closing: closing })
+        Ok(Self { client, prefix: if raw { RAW } else { "" }, _closing: closing })
     }
 
     /// Whether the connection is there, as far as is known without asking.
@@ -145,8 +152,9 @@ impl Session {
     ///
     /// See [`QueryError`]; the caller bounds the time.
     pub async fn query(&self, sql: &str) -> Result<Rows, QueryError> {
+        let sql = format!("{}{sql}", self.prefix);
         let mut messages =
-            pin!(self.client.simple_query_raw(sql).await.map_err(|error| classify(&error))?);
+            pin!(self.client.simple_query_raw(&sql).await.map_err(|error| classify(&error))?);
         let mut rows = Rows::default();
         while let Some(message) = messages.try_next().await.map_err(|error| classify(&error))? {
             match message {

@@ -513,7 +513,8 @@ static STAT_WAL_RECEIVER_VIEW: View = View {
             Column::new(
                 "upstream_node",
                 Desc::gauge("pg_stat_wal_receiver_upstream_node", "Node ID of the upstream node"),
-            ),
+            )
+            .or_absent(),
         ],
     }],
 };

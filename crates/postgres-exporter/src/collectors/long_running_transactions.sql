@@ -4,4 +4,5 @@ FROM pg_stat_activity
 WHERE state IS DISTINCT FROM 'idle'
   AND query NOT LIKE 'autovacuum:%'
   AND xact_start IS NOT NULL
-  AND pid <> pg_backend_pid()
+  -- Not our own, of which there are several at once.
+  AND (usename, application_name) IS DISTINCT FROM (current_user, current_setting('application_name'))

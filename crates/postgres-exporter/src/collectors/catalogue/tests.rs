@@ -293,9 +293,6 @@ fn a_standby_tells_what_it_receives() {
             # HELP pg_stat_wal_receiver_received_tli Timeline number of last write-ahead log location received and flushed to disk
             # TYPE pg_stat_wal_receiver_received_tli gauge
             pg_stat_wal_receiver_received_tli{slot_name="standby",status="streaming",upstream_host="primary"} 1
-            # HELP pg_stat_wal_receiver_upstream_node Node ID of the upstream node
-            # TYPE pg_stat_wal_receiver_upstream_node gauge
-            pg_stat_wal_receiver_upstream_node{slot_name="standby",status="streaming",upstream_host="primary"} 0
         "##]],
     );
 }
