@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-valkey compare-valkey
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-valkey compare-valkey compare-postgres
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ compare-valkey: ## the pages of valkey-exporter and redis_exporter against the s
 
 bench-instructions: ## instructions of statsd-exporter's hot paths, beside those of before
 	@deploy/bench-instructions
+
+compare-postgres: ## postgres-exporter's page beside that of the program it replaces
+	@deploy/compare-postgres
 
 images: ## build the images of the three exporters
 	@deploy/images/build
