@@ -16,7 +16,10 @@ async fn send(connection: &mut MultiplexedConnection, command: &str) -> Result<(
     Ok(command.exec_async(connection).await?)
 }
 
-fn expect(page: &Page, series: &[(&str, &[(&str, &str)], f64)]) -> Result<()> {
+/// A name, labels that are among the series', and its value.
+type Expected<'e> = (&'e str, &'e [(&'e str, &'e str)], f64);
+
+fn expect(page: &Page, series: &[Expected<'_>]) -> Result<()> {
     for (name, labels, expected) in series {
         let value = page.value(name, labels);
         let close = value.is_some_and(|value| (value - expected).abs() < f64::EPSILON);

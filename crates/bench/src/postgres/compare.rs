@@ -1,4 +1,4 @@
-//! The pages of postgres_exporter and of ours, line by line, against a primary and its standby.
+//! The pages of `postgres_exporter` and of ours, line by line, against a primary and its standby.
 //!
 //! What may differ stands in the table "Meant differences" of `docs/postgres-exporter.md`. A value is
 //! compared with the other's before and after: what rises with time is between them.

@@ -1,4 +1,4 @@
-//! postgres-exporter beside postgres_exporter, against the same servers: what their pages have.
+//! postgres-exporter beside `postgres_exporter`, against the same servers: what their pages have.
 //!
 //! `deploy/compare-postgres` prepares images and the other exporter, whose path is in
 //! `POSTGRES_EXPORTER_PEER`.
