@@ -48,7 +48,7 @@ stage_pages() {
 stage_integration() {
   containers
   "$deploy/images/build" statsd-exporter
-  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey_keys --test alerting --test postgres_collectors --test postgres_faults
+  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey --test valkey_keys --test alerting --test postgres_collectors --test postgres_faults
 }
 
 # The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.

@@ -180,6 +180,37 @@ impl Valkey {
         Ok(server)
     }
 
+    /// Starts a server in the network of this machine, on a free port of the loopback address, with
+    /// `folder` as `/shared` and these flags beside; a file of settings stands in front of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(folder: &Path, flags: &[&str]) -> Result<Self> {
+        let port = free_port()?;
+        let own = port.to_string();
+        let (file, flags) = match flags.split_first() {
+            Some((file, flags)) if !file.starts_with('-') => (Some(*file), flags),
+            _ => (None, flags),
+        };
+        let fixed = ["--bind", "127.0.0.1", "--port", own.as_str()];
+        let line = ["valkey-server"].into_iter().chain(file).chain(fixed);
+        let container = image("VALKEY_TEST_IMAGE", "valkey/valkey:9.1.3-alpine")
+            .with_wait_for(WaitFor::Nothing)
+            .with_network("host")
+            .with_mount(Mount::bind_mount(folder.to_string_lossy(), "/shared"))
+            .with_cmd(line.chain(flags.iter().copied()))
+            .start()
+            .await?;
+        let server = Self { container, port };
+        soon("Valkey listens", || async {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+            Ok(())
+        })
+        .await?;
+        Ok(server)
+    }
+
     /// A connection of its own.
     ///
     /// # Errors
