@@ -50,6 +50,10 @@ pub use query::Query;
 /// Pages rendered at once; further scrapes wait until their deadline.
 const RENDERS_MAX: usize = 2;
 
+/// Pages on their way to readers, each of which holds a thread. Were one to have its turn without a
+/// thread, those with threads would wait for the turn, and it for a thread.
+pub(crate) const PAGES_MAX: usize = 64;
+
 /// What one scrape asks for.
 #[derive(Clone, Debug)]
 pub struct ScrapeRequest {
@@ -134,6 +138,7 @@ struct Shared {
     health: Health,
     requests: Option<Arc<Semaphore>>,
     renders: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
 }
 
 impl Server {
@@ -153,6 +158,7 @@ impl Server {
             health,
             requests,
             renders: Arc::new(Semaphore::new(RENDERS_MAX)),
+            pages: Arc::new(Semaphore::new(PAGES_MAX)),
         };
         Self { shared, router: Router::new(), landing: Landing::new(info), plain_health: false }
     }

@@ -38,9 +38,9 @@ pub use telemetry::{ExporterInfo, Telemetry};
 
 use std::{future::Future, io};
 
-/// Threads for rendering pages (two), resolving names, checking a password and reading the web
-/// configuration again (one each), started only when they are needed.
-const BLOCKING_THREADS_MAX: usize = 6;
+/// Threads for pages, of which most wait for their readers, and some more for resolving names, checking
+/// a password and reading configuration again; started only when they are needed.
+const BLOCKING_THREADS_MAX: usize = http::PAGES_MAX + 8;
 
 /// Runs `future` on a runtime of one thread: scrapes are rare and small.
 ///

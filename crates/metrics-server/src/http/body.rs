@@ -44,6 +44,8 @@ pub(super) struct Rendering {
     pub(super) deadline: Instant,
     /// The right to render, given back while the reader is waited for.
     pub(super) turn: Turn,
+    /// Its place among the threads, given back at the end.
+    pub(super) thread: OwnedSemaphorePermit,
     /// Given back when the page has been taken.
     pub(super) request: InFlight,
     pub(super) telemetry: Telemetry,
@@ -103,6 +105,7 @@ pub(super) fn stream(rendering: Rendering) -> Body {
             }
         }
         drop(rendering.request);
+        drop(rendering.thread);
     });
     Body::from_stream(stream::unfold(received, |mut received| async {
         received.recv().await.map(|chunk| (chunk, received))

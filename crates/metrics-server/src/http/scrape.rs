@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use tokio::time::timeout_at;
+use tokio::{sync::AcquireError, time::timeout_at};
 use tracing::{Instrument as _, Span, field::Empty, info_span, warn};
 
 use super::{
@@ -91,9 +91,11 @@ async fn answer(
     page.retain(&names);
     report(shared, &page.seal());
 
-    let render =
-        timeout_at(request.deadline.into(), Arc::clone(&shared.renders).acquire_owned()).await;
-    let Ok(Ok(permit)) = render else {
+    let turn = async {
+        let thread = Arc::clone(&shared.pages).acquire_owned().await?;
+        Ok::<_, AcquireError>((thread, Arc::clone(&shared.renders).acquire_owned().await?))
+    };
+    let Ok(Ok((thread, permit))) = timeout_at(request.deadline.into(), turn).await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being rendered\n");
     };
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -110,6 +112,7 @@ async fn answer(
         started,
         deadline: request.deadline + shared.args.send_timeout,
         turn: Turn { renders: Arc::clone(&shared.renders), permit: Some(permit) },
+        thread,
         request: in_flight,
         telemetry: shared.telemetry.clone(),
     });
