@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-valkey compare-valkey compare-postgres
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-postgres bench-valkey compare-valkey compare-postgres
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +44,14 @@ e2e: ## the platform as a whole, beside one that runs
 e2e-full: ## the same, and what takes hours
 	@E2E_FULL=1 tests/run.sh rules e2e
 
-bench: ## figures for docs: scrape times, memory, comparisons
+bench: ## all of docs/benchmarks.md: scrape times, memory, comparisons
 	@deploy/bench
 
 bench-statsd: ## statsd-exporter beside the program it replaces, for docs/benchmarks-statsd.md
 	@deploy/bench-statsd
+
+bench-postgres: ## postgres-exporter beside postgres_exporter, for its section of docs/benchmarks.md
+	@deploy/bench-postgres
 
 bench-valkey: ## valkey-exporter beside redis_exporter, for its section of docs/benchmarks.md
 	@deploy/bench-valkey
