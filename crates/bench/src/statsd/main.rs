@@ -3,8 +3,9 @@
 //!
 //! Prints a page of Markdown. `deploy/bench-statsd` prepares both programs and keeps the page.
 //! The peer is named by its path in `STATSD_EXPORTER_PEER`; without it, ours runs alone. Words on
-//! the command line choose parts: `ingest`, `mapped`, `netdata`, `loss`, `memory`, `page`, `idle`.
-//! netdata, which takes lines but shows no such page, is named by `NETDATA_PEER`.
+//! the command line choose parts: `ingest`, `mapped`, `netdata`, `telegraf`, `loss`, `memory`, `page`, `idle`.
+//! netdata, which takes lines but shows no such page, is named by `NETDATA_PEER`, Telegraf by
+//! `TELEGRAF_PEER`.
 
 use std::{
     env,
@@ -39,13 +40,15 @@ fn main() -> Result<()> {
     };
     let exporters = with("STATSD_EXPORTER_PEER", "statsd_exporter", Kind::Exporter);
     let collectors = with("NETDATA_PEER", "netdata", Kind::Netdata);
+    let agents = with("TELEGRAF_PEER", "Telegraf", Kind::Telegraf);
     let chosen: Vec<String> = env::args().skip(1).collect();
     let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     let mut page = heading()?;
-    let parts: [(&str, &[Contender], Part); 7] = [
+    let parts: [(&str, &[Contender], Part); 8] = [
         ("ingest", &exporters, ingest::measure),
         ("mapped", &exporters, ingest::measure_mapped),
         ("netdata", &collectors, ingest::measure_netdata),
+        ("telegraf", &agents, ingest::measure_telegraf),
         ("loss", &exporters, loss::measure),
         ("memory", &exporters, memory::measure),
         ("page", &exporters, page::measure),

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Exporter,
     /// A collector which shows what it counts once a second.
     Netdata,
+    /// An agent which shows its counters once a second.
+    Telegraf,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
         match self {
             Self::Exporter => "/-/healthy",
             Self::Netdata => "/api/v1/info",
+            Self::Telegraf => "/metrics",
         }
     }
 
@@ -51,6 +54,7 @@ impl Kind {
                 "/api/v1/allmetrics?format=prometheus&help=no&source=raw&timestamps=no",
                 "netdata_netdata_statsd_events_total{chart=\"netdata.statsd_events\",family=\"statsd\",dimension=\"counters\"}",
             ),
+            Self::Telegraf => ("/metrics", "shop_"),
         }
     }
 
@@ -58,7 +62,7 @@ impl Kind {
     const fn shows_every(self) -> Duration {
         match self {
             Self::Exporter => Duration::from_millis(400),
-            Self::Netdata => Duration::from_millis(2_200),
+            Self::Netdata | Self::Telegraf => Duration::from_millis(2_200),
         }
     }
 }
@@ -94,6 +98,7 @@ impl Program {
         match contender.kind {
             Kind::Exporter => exporter(&mut command, &folder, udp, http, mapping)?,
             Kind::Netdata => netdata(&mut command, &folder, udp, http)?,
+            Kind::Telegraf => telegraf(&mut command, &folder, udp, http)?,
         }
         let child = command
             .args(flags)
@@ -277,6 +282,22 @@ fn netdata(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAd
     let file = folder.join("netdata.conf");
     fs::write(&file, text)?;
     command.args(["-D", "-c"]).arg(file);
+    Ok(())
+}
+
+/// A configuration with its collector of StatsD, and the page of what it counts.
+fn telegraf(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAddr) -> Result<()> {
+    let file = folder.join("telegraf.conf");
+    let text = format!(
+        "[agent]\ninterval = \"1s\"\nflush_interval = \"1s\"\nquiet = true\nomit_hostname = true\n\
+         metric_buffer_limit = 1000000\n\
+         [[inputs.statsd]]\nprotocol = \"udp\"\nservice_address = \"{udp}\"\n\
+         read_buffer_size = 4194304\nallowed_pending_messages = 1000000\ndelete_counters = false\n\
+         [[outputs.prometheus_client]]\nlisten = \"{http}\"\nexpiration_interval = \"0s\"\n\
+         collectors_exclude = [\"gocollector\", \"process\"]\n",
+    );
+    fs::write(&file, text)?;
+    command.arg("--config").arg(file);
     Ok(())
 }
 
