@@ -293,8 +293,7 @@ fn telegraf(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketA
          metric_buffer_limit = 1000000\n\
          [[inputs.statsd]]\nprotocol = \"udp\"\nservice_address = \"{udp}\"\n\
          read_buffer_size = 4194304\nallowed_pending_messages = 1000000\ndelete_counters = false\n\
-         [[outputs.prometheus_client]]\nlisten = \"{http}\"\nexpiration_interval = \"0s\"\n\
-         collectors_exclude = [\"gocollector\", \"process\"]\n",
+         [[outputs.prometheus_client]]\nlisten = \"{http}\"\nexpiration_interval = \"0s\"\n",
     );
     fs::write(&file, text)?;
     command.arg("--config").arg(file);
