@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -26,7 +27,15 @@ pub enum Role {
 #[derive(Clone)]
 pub struct Health {
     started: Instant,
-    checks: Arc<Mutex<Vec<State>>>,
+    checks: Arc<Mutex<Checks>>,
+}
+
+#[derive(Debug, Default)]
+struct Checks {
+    /// By number, which is the order of registration. A number is given once, so that the handle of a
+    /// check which was withdrawn reaches no other.
+    states: BTreeMap<u64, State>,
+    next: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -37,15 +46,13 @@ struct State {
     latency: Duration,
     reason: Option<String>,
     last_success: Option<SystemTime>,
-    /// It is not checked any more; its place is kept, since handles know places.
-    withdrawn: bool,
 }
 
 /// The handle by which an exporter reports the outcome of one check.
 #[derive(Clone)]
 pub struct Check {
-    index: usize,
-    checks: Arc<Mutex<Vec<State>>>,
+    number: u64,
+    checks: Arc<Mutex<Checks>>,
 }
 
 /// The body of `/health`.
@@ -88,25 +95,28 @@ impl Health {
     /// Registers a check, which is pending until its first outcome.
     #[must_use]
     pub fn check(&self, name: impl Into<Cow<'static, str>>, role: Role) -> Check {
-        let mut checks = lock(&self.checks);
-        checks.push(State {
+        let state = State {
             name: name.into(),
             role,
             ok: false,
             latency: Duration::ZERO,
             reason: None,
             last_success: None,
-            withdrawn: false,
-        });
-        Check { index: checks.len() - 1, checks: Arc::clone(&self.checks) }
+        };
+        let mut checks = lock(&self.checks);
+        let number = checks.next;
+        checks.next += 1;
+        checks.states.insert(number, state);
+        Check { number, checks: Arc::clone(&self.checks) }
     }
 
     /// Whether no liveness check has failed.
     #[must_use]
     pub fn is_live(&self) -> bool {
         lock(&self.checks)
-            .iter()
-            .filter(|check| check.role == Role::Liveness && !check.withdrawn)
+            .states
+            .values()
+            .filter(|check| check.role == Role::Liveness)
             .all(|check| check.ok || check.is_pending())
     }
 
@@ -114,15 +124,14 @@ impl Health {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let checks = lock(&self.checks);
-        let mut wanted = checks.iter().filter(|check| check.role != Role::Report);
-        wanted.all(|check| check.withdrawn || check.last_success.is_some())
+        let mut wanted = checks.states.values().filter(|check| check.role != Role::Report);
+        wanted.all(|check| check.last_success.is_some())
     }
 
     /// Everything, for people and for `/health`.
     #[must_use]
     pub fn report(&self, version: &'static str, now: Instant) -> Report {
-        let checks: Vec<_> =
-            lock(&self.checks).iter().filter(|check| !check.withdrawn).map(State::report).collect();
+        let checks: Vec<_> = lock(&self.checks).states.values().map(State::report).collect();
         let failing = checks.iter().any(|check| check.status == "failing");
         Report {
             status: if failing { "failing" } else { "ok" },
@@ -135,7 +144,7 @@ impl Health {
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(lock(&self.checks).iter()).finish()
+        f.debug_list().entries(lock(&self.checks).states.values()).finish()
     }
 }
 
@@ -187,11 +196,11 @@ impl Check {
 
     /// Nobody checks this any more, and nobody is told of it.
     pub fn withdraw(&self) {
-        self.update(|state| state.withdrawn = true);
+        lock(&self.checks).states.remove(&self.number);
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
-        if let Some(state) = lock(&self.checks).get_mut(self.index) {
+        if let Some(state) = lock(&self.checks).states.get_mut(&self.number) {
             change(state);
         }
     }
@@ -199,12 +208,12 @@ impl Check {
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Check").field(&lock(&self.checks).get(self.index)).finish()
+        f.debug_tuple("Check").field(&lock(&self.checks).states.get(&self.number)).finish()
     }
 }
 
 /// Checks are plain values: a panic elsewhere leaves none half written.
-fn lock(checks: &Mutex<Vec<State>>) -> MutexGuard<'_, Vec<State>> {
+fn lock(checks: &Mutex<Checks>) -> MutexGuard<'_, Checks> {
     checks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -231,6 +240,11 @@ mod tests {
         orders.withdraw();
         let report = health.report("1", now);
         assert_eq!((report.status, report.checks.len()), ("ok", 0));
+        // Whoever still checks it reaches no other check.
+        let later = health.check("later", Role::Report);
+        orders.failed("late", Duration::ZERO);
+        later.succeeded(SystemTime::UNIX_EPOCH, Duration::ZERO);
+        assert_eq!(health.report("1", now).status, "ok");
     }
 
     #[test]
