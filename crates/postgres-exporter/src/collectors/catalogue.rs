@@ -157,61 +157,144 @@ pub(super) const REPLICATION_SLOTS: CollectorSpec<Instance> = CollectorSpec {
         Box::new(ByCompat { v0_19: &REPLICATION_SLOTS_LEGACY_VIEW, v0_20: &REPLICATION_SLOTS_VIEW })
     },
 };
+const SAFE_WAL_SIZE: &str = "number of bytes that can be written to WAL such that this slot is not in \
+                             danger of getting in state lost";
+
 static REPLICATION_SLOT_VIEW: View = View {
     query: include_str!("replication_slots.sql"),
     reach: Reach::Short,
     parts: &[
-        Part { labels: &["slot_name", "slot_type"], null_label: UNKNOWN, legacy: false, columns: &[
-    Column::new("current_wal_lsn", Desc::gauge("pg_replication_slot_slot_current_wal_lsn", "current wal lsn value")).or_absent(),
-    Column::new("confirmed_flush_lsn", Desc::gauge("pg_replication_slot_slot_confirmed_flush_lsn", "last lsn confirmed flushed to the replication slot")).or_absent(),
-    Column::new("active", Desc::gauge("pg_replication_slot_slot_is_active", "whether the replication slot is active or not")).or_absent(),
-    Column::new("safe_wal_size", Desc::gauge("pg_replication_slot_safe_wal_size_bytes", "number of bytes that can be written to WAL such that this slot is not in danger of getting in state lost")).or_absent(),
-        ] },
-        Part { labels: &["slot_name", "slot_type", "wal_status"], null_label: UNKNOWN, legacy: false, columns: &[
-    Column::new("has_wal_status", Desc::gauge("pg_replication_slot_wal_status", "availability of WAL files claimed by this slot")).or_absent(),
-        ] },
+        Part {
+            labels: &["slot_name", "slot_type"],
+            null_label: UNKNOWN,
+            legacy: false,
+            columns: &[
+                Column::new(
+                    "current_wal_lsn",
+                    Desc::gauge(
+                        "pg_replication_slot_slot_current_wal_lsn",
+                        "current wal lsn value",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "confirmed_flush_lsn",
+                    Desc::gauge(
+                        "pg_replication_slot_slot_confirmed_flush_lsn",
+                        "last lsn confirmed flushed to the replication slot",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "active",
+                    Desc::gauge(
+                        "pg_replication_slot_slot_is_active",
+                        "whether the replication slot is active or not",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "safe_wal_size",
+                    Desc::gauge("pg_replication_slot_safe_wal_size_bytes", SAFE_WAL_SIZE),
+                )
+                .or_absent(),
+            ],
+        },
+        Part {
+            labels: &["slot_name", "slot_type", "wal_status"],
+            null_label: UNKNOWN,
+            legacy: false,
+            columns: &[Column::new(
+                "has_wal_status",
+                Desc::gauge(
+                    "pg_replication_slot_wal_status",
+                    "availability of WAL files claimed by this slot",
+                ),
+            )
+            .or_absent()],
+        },
     ],
 };
 
 static REPLICATION_SLOTS_LEGACY_VIEW: View = View {
     query: include_str!("replication_slots.sql"),
     reach: Reach::Short,
-    parts: &[Part {
-        labels: &["slot_name", "database"],
-        null_label: "",
-        legacy: true,
-        columns: &[
-            Column::new(
-                "active",
-                Desc::gauge("pg_replication_slots_active", "Flag indicating if the slot is active"),
-            )
-            .or_absent(),
-            Column::new(
-                "pg_wal_lsn_diff",
-                Desc::gauge("pg_replication_slots_pg_wal_lsn_diff", "Replication lag in bytes"),
-            )
-            .or_absent(),
-        ],
-    }],
+    parts: &[REPLICATION_SLOTS_LEGACY],
+};
+
+/// What both versions write.
+const REPLICATION_SLOTS_LEGACY: Part = Part {
+    labels: &["slot_name", "database"],
+    null_label: "",
+    legacy: true,
+    columns: &[
+        Column::new(
+            "active",
+            Desc::gauge("pg_replication_slots_active", "Flag indicating if the slot is active"),
+        )
+        .or_absent(),
+        Column::new(
+            "pg_wal_lsn_diff",
+            Desc::gauge("pg_replication_slots_pg_wal_lsn_diff", "Replication lag in bytes"),
+        )
+        .or_absent(),
+    ],
 };
 
 static REPLICATION_SLOTS_VIEW: View = View {
     query: include_str!("replication_slots.sql"),
     reach: Reach::Short,
     parts: &[
-        Part { labels: &["slot_name", "database"], null_label: "", legacy: true, columns: &[
-    Column::new("active", Desc::gauge("pg_replication_slots_active", "Flag indicating if the slot is active")).or_absent(),
-    Column::new("pg_wal_lsn_diff", Desc::gauge("pg_replication_slots_pg_wal_lsn_diff", "Replication lag in bytes")).or_absent(),
-        ] },
-        Part { labels: &["slot_name", "slot_type"], null_label: UNKNOWN, legacy: false, columns: &[
-    Column::new("current_wal_lsn", Desc::gauge("pg_replication_slots_slot_current_wal_lsn", "current wal lsn value")).or_absent(),
-    Column::new("confirmed_flush_lsn", Desc::gauge("pg_replication_slots_slot_confirmed_flush_lsn", "last lsn confirmed flushed to the replication slot")).or_absent(),
-    Column::new("active", Desc::gauge("pg_replication_slots_slot_is_active", "whether the replication slot is active or not")).or_absent(),
-    Column::new("safe_wal_size", Desc::gauge("pg_replication_slots_safe_wal_size_bytes", "number of bytes that can be written to WAL such that this slot is not in danger of getting in state lost")).or_absent(),
-        ] },
-        Part { labels: &["slot_name", "slot_type", "wal_status"], null_label: UNKNOWN, legacy: false, columns: &[
-    Column::new("has_wal_status", Desc::gauge("pg_replication_slots_wal_status", "availability of WAL files claimed by this slot")).or_absent(),
-        ] },
+        REPLICATION_SLOTS_LEGACY,
+        Part {
+            labels: &["slot_name", "slot_type"],
+            null_label: UNKNOWN,
+            legacy: false,
+            columns: &[
+                Column::new(
+                    "current_wal_lsn",
+                    Desc::gauge(
+                        "pg_replication_slots_slot_current_wal_lsn",
+                        "current wal lsn value",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "confirmed_flush_lsn",
+                    Desc::gauge(
+                        "pg_replication_slots_slot_confirmed_flush_lsn",
+                        "last lsn confirmed flushed to the replication slot",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "active",
+                    Desc::gauge(
+                        "pg_replication_slots_slot_is_active",
+                        "whether the replication slot is active or not",
+                    ),
+                )
+                .or_absent(),
+                Column::new(
+                    "safe_wal_size",
+                    Desc::gauge("pg_replication_slots_safe_wal_size_bytes", SAFE_WAL_SIZE),
+                )
+                .or_absent(),
+            ],
+        },
+        Part {
+            labels: &["slot_name", "slot_type", "wal_status"],
+            null_label: UNKNOWN,
+            legacy: false,
+            columns: &[Column::new(
+                "has_wal_status",
+                Desc::gauge(
+                    "pg_replication_slots_wal_status",
+                    "availability of WAL files claimed by this slot",
+                ),
+            )
+            .or_absent()],
+        },
     ],
 };
 
@@ -383,24 +466,7 @@ static STAT_REPLICATION_VIEW: View = View {
         labels: &["application_name", "client_addr", "state", "slot_name"],
         null_label: "",
         legacy: true,
-        columns: &[
-            Column::new(
-                "pg_current_wal_lsn_bytes",
-                Desc::gauge(
-                    "pg_stat_replication_pg_current_wal_lsn_bytes",
-                    "WAL position in bytes",
-                ),
-            )
-            .or_absent(),
-            Column::new(
-                "pg_wal_lsn_diff",
-                Desc::gauge(
-                    "pg_stat_replication_pg_wal_lsn_diff",
-                    "Lag in bytes between master and slave",
-                ),
-            )
-            .or_absent(),
-        ],
+        columns: &[WAL_LSN_BYTES, WAL_LSN_DIFF],
     }],
 };
 
@@ -411,34 +477,25 @@ static STAT_REPLICATION_LEGACY_VIEW: View = View {
         labels: &["application_name", "client_addr", "state", "slot_name"],
         null_label: "",
         legacy: true,
-        columns: &[
-            Column::new(
-                "pg_current_wal_lsn_bytes",
-                Desc::gauge(
-                    "pg_stat_replication_pg_current_wal_lsn_bytes",
-                    "WAL position in bytes",
-                ),
-            )
-            .or_absent(),
-            Column::new(
-                "pg_wal_lsn_diff",
-                Desc::gauge(
-                    "pg_stat_replication_pg_wal_lsn_diff",
-                    "Lag in bytes between master and slave",
-                ),
-            )
-            .or_absent(),
-            Column::new(
-                "reply_time",
-                Desc::untyped(
-                    "pg_stat_replication_reply_time",
-                    "Unknown metric from pg_stat_replication",
-                ),
-            )
-            .or_absent(),
-        ],
+        columns: &[WAL_LSN_BYTES, WAL_LSN_DIFF, REPLY_TIME],
     }],
 };
+
+const WAL_LSN_BYTES: Column = Column::new(
+    "pg_current_wal_lsn_bytes",
+    Desc::gauge("pg_stat_replication_pg_current_wal_lsn_bytes", "WAL position in bytes"),
+)
+.or_absent();
+const WAL_LSN_DIFF: Column = Column::new(
+    "pg_wal_lsn_diff",
+    Desc::gauge("pg_stat_replication_pg_wal_lsn_diff", "Lag in bytes between master and slave"),
+)
+.or_absent();
+const REPLY_TIME: Column = Column::new(
+    "reply_time",
+    Desc::untyped("pg_stat_replication_reply_time", "Unknown metric from pg_stat_replication"),
+)
+.or_absent();
 
 pub(super) const STAT_WAL_RECEIVER: CollectorSpec<Instance> = CollectorSpec {
     name: "stat_wal_receiver",
@@ -537,22 +594,7 @@ static STATIO_USER_INDEXES_VIEW: View = View {
         labels: &["indexrelname", "relname", "schemaname"],
         null_label: UNKNOWN,
         legacy: false,
-        columns: &[
-            Column::new(
-                "idx_blks_read",
-                Desc::counter(
-                    "pg_statio_user_indexes_idx_blks_read_total",
-                    "Number of disk blocks read from this index",
-                ),
-            ),
-            Column::new(
-                "idx_blks_hit",
-                Desc::counter(
-                    "pg_statio_user_indexes_idx_blks_hit_total",
-                    "Number of buffer hits in this index",
-                ),
-            ),
-        ],
+        columns: STATIO_USER_INDEXES_COLUMNS,
     }],
 };
 
@@ -564,24 +606,26 @@ static STATIO_USER_INDEXES_EACH_VIEW: View = View {
         labels: &["datname", "indexrelname", "relname", "schemaname"],
         null_label: UNKNOWN,
         legacy: false,
-        columns: &[
-            Column::new(
-                "idx_blks_read",
-                Desc::counter(
-                    "pg_statio_user_indexes_idx_blks_read_total",
-                    "Number of disk blocks read from this index",
-                ),
-            ),
-            Column::new(
-                "idx_blks_hit",
-                Desc::counter(
-                    "pg_statio_user_indexes_idx_blks_hit_total",
-                    "Number of buffer hits in this index",
-                ),
-            ),
-        ],
+        columns: STATIO_USER_INDEXES_COLUMNS,
     }],
 };
+
+const STATIO_USER_INDEXES_COLUMNS: &[Column] = &[
+    Column::new(
+        "idx_blks_read",
+        Desc::counter(
+            "pg_statio_user_indexes_idx_blks_read_total",
+            "Number of disk blocks read from this index",
+        ),
+    ),
+    Column::new(
+        "idx_blks_hit",
+        Desc::counter(
+            "pg_statio_user_indexes_idx_blks_hit_total",
+            "Number of buffer hits in this index",
+        ),
+    ),
+];
 
 pub(super) const STATIO_USER_TABLES: CollectorSpec<Instance> = CollectorSpec {
     name: "statio_user_tables",
