@@ -68,7 +68,7 @@ struct Fear {
 }
 
 /// What lasts comes before what is over after a minute.
-const QUICK: &[Fear] = &[
+const AT_ONCE: &[Fear] = &[
     Fear {
         alert: "SeaweedFSNoHeartbeats",
         provoke: Some(cut_off_the_volume_server),
@@ -105,7 +105,7 @@ const QUICK: &[Fear] = &[
 ];
 
 /// Tasks get stuck when Airflow has some to start, which takes a while after a stop of PostgreSQL.
-const LONG: &[Fear] = &[
+const SLOW: &[Fear] = &[
     Fear {
         alert: "AirflowTasksStuckInQueue",
         provoke: Some(stop_the_worker),
@@ -174,11 +174,11 @@ fn wait_for_all(fears: &[Fear]) -> Result<()> {
 }
 
 pub(crate) fn what_an_operator_fears_alerts_and_resolves() -> Result<()> {
-    provoke_and_undo(QUICK)
+    provoke_and_undo(AT_ONCE)
 }
 
 pub(crate) fn what_takes_longer_alerts_and_resolves() -> Result<()> {
-    provoke_and_undo(LONG)
+    provoke_and_undo(SLOW)
 }
 
 /// Python in Airflow's worker, from where metrics come.
