@@ -4,7 +4,7 @@
 use std::{env, fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Browser, eventually_within, repository};
+use e2e::{Browser, eventually_within, get, repository};
 
 use crate::storage::{ADDRESS, Container, readable, wait_until_ready};
 
@@ -28,6 +28,12 @@ pub(crate) fn targets_and_alerts_can_be_looked_at() -> Result<()> {
         &["--volume", &mount, "IMAGE", "--config.file=/input/prometheus.yml"],
     )?;
     wait_until_ready()?;
+    // The pages do not look again by themselves, and Prometheus takes up its targets seconds after its start.
+    eventually_within(Duration::from_mins(1), "a target is up", || {
+        let targets = get(&format!("{ADDRESS}/api/v1/targets?state=active"))?.body;
+        ensure!(targets.contains(r#""health":"up""#), "{targets}");
+        Ok(())
+    })?;
     let browser = Browser::start()?;
     browser.resize(1_366, 768)?;
     for (page, words) in [
