@@ -24,7 +24,6 @@ pub struct WebArgs {
 
     /// Serve on the sockets which systemd opened instead of opening any.
     #[arg(id = "web.systemd-socket", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set)]
     pub systemd_socket: bool,
 
@@ -45,7 +44,6 @@ pub struct WebArgs {
 
     /// Act on PUT or POST to `/-/reload` and `/-/quit`.
     #[arg(id = "web.enable-lifecycle", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set)]
     pub enable_lifecycle: bool,
 
@@ -62,13 +60,11 @@ pub struct WebArgs {
     /// Answer 503, with the same page, while what the exporter watches is down. Prometheus then
     /// records `up == 0`.
     #[arg(id = "web.fail-when-down", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set)]
     pub fail_when_down: bool,
 
     /// Offer OpenMetrics to scrapers which prefer it. It renames counters to `…_total`.
     #[arg(id = "web.enable-openmetrics", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set)]
     pub enable_openmetrics: bool,
 

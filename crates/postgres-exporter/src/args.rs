@@ -135,19 +135,16 @@ pub struct LegacyArgs {
 
     /// Leave out `pg_static` and `pg_stat_database_conflicts`.
     #[arg(id = "disable-default-metrics", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub disable_default_metrics: bool,
 
     /// As `--no-collector.settings`.
     #[arg(id = "disable-settings-metrics", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub disable_settings_metrics: bool,
 
     /// Ask every database of the server, where a collector reads what is in a database.
     #[arg(id = "auto-discover-databases", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub auto_discover_databases: bool,
 
@@ -157,7 +154,6 @@ pub struct LegacyArgs {
 
     /// Print the built-in queries. Not there yet.
     #[arg(id = "dumpmaps", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub dumpmaps: bool,
 
@@ -252,8 +248,7 @@ impl FromArgMatches for CollectorArgs {
 pub struct StatementsArgs {
     /// Show the texts of statements too.
     #[arg(id = "collector.stat_statements.include_query", long, value_name = "BOOL",
-          default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = ArgAction::Set)]
+          default_value = "false", action = ArgAction::Set)]
     pub include_query: bool,
 
     /// Characters of a statement's text.

@@ -63,7 +63,6 @@ pub struct InspectArgs {
     /// Tell under /debug/mapping, /debug/unmapped and /debug/badlines what becomes of names, and
     /// keep examples of what clients send.
     #[arg(id = "web.enable-debug", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub enable_debug: bool,
 }
@@ -136,13 +135,11 @@ pub struct ReadArgs {
 
     /// Check the mapping file, say what is wrong with it, and exit.
     #[arg(id = "check-config", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub check_config: bool,
 
     /// Read DogStatsD tags: name:1|c|#key:value
     #[arg(id = "statsd.parse-dogstatsd-tags", long, value_name = "BOOL", default_value = "true",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub dogstatsd_tags: bool,
 
@@ -153,19 +150,16 @@ pub struct ReadArgs {
 
     /// Make DogStatsD's field of the container, c:ID, the label `container_id`.
     #[arg(id = "statsd.container-label", long, value_name = "BOOL", default_value = "true",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub container_label: bool,
 
     /// Make DogStatsD's field of external data, e:DATA, the label `external_data`.
     #[arg(id = "statsd.external-data-label", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub external_label: bool,
 
     /// Make DogStatsD's field of the cardinality, card:LEVEL, the label cardinality.
     #[arg(id = "statsd.cardinality-label", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub cardinality_label: bool,
 
@@ -177,19 +171,16 @@ pub struct ReadArgs {
 
     /// Read InfluxDB tags: name,key=value:1|c
     #[arg(id = "statsd.parse-influxdb-tags", long, value_name = "BOOL", default_value = "true",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub influxdb_tags: bool,
 
     /// Read Librato tags: name#key=value:1|c
     #[arg(id = "statsd.parse-librato-tags", long, value_name = "BOOL", default_value = "true",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub librato_tags: bool,
 
     /// Read SignalFx tags: name[key=value]:1|c
     #[arg(id = "statsd.parse-signalfx-tags", long, value_name = "BOOL", default_value = "true",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub signalfx_tags: bool,
 }
@@ -311,7 +302,6 @@ pub struct RelayArgs {
 
     /// Hand lines on and do nothing else with them.
     #[arg(id = "statsd.relay.only", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub only: bool,
 

@@ -109,78 +109,66 @@ pub struct Flags {
 
     /// Tell the server our name by CLIENT SETNAME.
     #[arg(id = "set-client-name", long, env = "REDIS_EXPORTER_SET_CLIENT_NAME",
-          value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub set_client_name: bool,
 
     /// Send PING after connecting, and time it.
     #[arg(id = "ping-on-connect", long, env = "REDIS_EXPORTER_PING_ON_CONNECT",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub ping_on_connect: bool,
 
     /// Show settings as config_key_value and config_value.
     #[arg(id = "include-config-metrics", long, env = "REDIS_EXPORTER_INCL_CONFIG_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_config_metrics: bool,
 
     /// Leave secrets out of config_key_value.
     #[arg(id = "redact-config-metrics", long, env = "REDIS_EXPORTER_REDACT_CONFIG_METRICS",
-          value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub redact_config_metrics: bool,
 
     /// Show total_system_memory_bytes.
     #[arg(id = "include-system-metrics", long, env = "REDIS_EXPORTER_INCL_SYSTEM_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_system_metrics: bool,
 
     /// Show the other Sentinels of a primary as sentinel_peer_info.
     #[arg(id = "include-sentinel-peer-info", long,
           env = "REDIS_EXPORTER_INCL_SENTINEL_PEER_INFO",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_sentinel_peer_info: bool,
 
     /// Show zeros for databases without keys.
     #[arg(id = "include-metrics-for-empty-databases", long,
           env = "REDIS_EXPORTER_INCL_METRICS_FOR_EMPTY_DATABASES",
-          value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_metrics_for_empty_databases: bool,
 
     /// Send neither LATENCY HISTOGRAM nor LATENCY LATEST.
     #[arg(id = "exclude-latency-histogram-metrics", long,
           env = "REDIS_EXPORTER_EXCLUDE_LATENCY_HISTOGRAM_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub exclude_latency_histogram_metrics: bool,
 
     /// Put the server's role on every series, as instance_role.
     #[arg(id = "append-instance-role-label", long,
           env = "REDIS_EXPORTER_APPEND_INSTANCE_ROLE_LABEL",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub append_instance_role_label: bool,
 
     /// Leave out what is not the server's: process metrics and build information.
     #[arg(id = "redis-only-metrics", long, env = "REDIS_EXPORTER_REDIS_ONLY_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub redis_only_metrics: bool,
 
     /// Answer /scrape with 404.
     #[arg(id = "disable-scrape-endpoint", long, env = "REDIS_EXPORTER_DISABLE_SCRAPE_ENDPOINT",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub disable_scrape_endpoint: bool,
 
     /// Log everything: --log-level=debug.
     #[arg(id = "debug", long, env = "REDIS_EXPORTER_DEBUG",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub debug: bool,
 
     /// Only log messages of this level or above: debug, info, warn, error; any other word is info.
@@ -204,8 +192,7 @@ pub struct Flags {
     pub log_format: String,
 
     /// Show version information and exit.
-    #[arg(id = "version", long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_value = "false", default_missing_value = "true", hide_default_value = true,
+    #[arg(id = "version", long, value_name = "BOOL", default_value = "false", hide_default_value = true,
           action = clap::ArgAction::Set, value_parser = go_bool)]
     pub version: bool,
 

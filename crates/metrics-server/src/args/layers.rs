@@ -1,6 +1,6 @@
 //! Flags over environment over settings file over defaults.
 
-use std::{ffi::OsString, path::Path};
+use std::{any::TypeId, ffi::OsString, path::Path};
 
 use clap::{Command, CommandFactory, FromArgMatches, error::ErrorKind};
 use config::{Config, File, FileFormat, Value, ValueKind};
@@ -36,7 +36,7 @@ pub fn parse<A: CommandFactory + FromArgMatches>(
     line: Vec<OsString>,
     adjust: impl FnOnce(Command) -> Command,
 ) -> Result<A, ArgsError> {
-    let command = with_environment(adjust(A::command()), prefix);
+    let command = with_environment(adjust(with_booleans(A::command())), prefix);
     let line = dialect.translate(line, &command).map_err(ArgsError::Usage)?;
     let command = match settings_path(&command, &line) {
         Some(path) => with_settings(command, Path::new(&path)).map_err(ArgsError::Usage)?,
@@ -44,6 +44,19 @@ pub fn parse<A: CommandFactory + FromArgMatches>(
     };
     let matches = command.try_get_matches_from(line).map_err(|error| shorten(&error))?;
     A::from_arg_matches(&matches).map_err(|error| shorten(&error))
+}
+
+/// A flag with a boolean means true where it stands alone, and takes another value behind `=` only, as
+/// both dialects have it.
+fn with_booleans(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let boolean = arg.get_value_parser().type_id() == TypeId::of::<bool>();
+        if boolean && arg.get_action().takes_values() {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+        } else {
+            arg
+        }
+    })
 }
 
 /// Gives each flag which has no environment variable yet the one derived from its name.

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser as _;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -15,7 +14,7 @@ use tokio::{
 
 use super::{Refused, Scrape, ScrapeRequest, Scraped, Scraping, Server, bind, time_limit};
 use crate::{
-    args::WebArgs,
+    args::{self, Dialect, SettingsArgs, WebArgs},
     exposition::{Desc, Encoder, Families, LabelBlock, Page},
     health::{Health, Role},
     shutdown::{Shutdown, ShutdownHandle},
@@ -41,6 +40,8 @@ const INFO: ExporterInfo = ExporterInfo {
 struct Flags {
     #[command(flatten)]
     web: WebArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 /// Answers with what the query asks for, so that each test reads in one place.
@@ -115,7 +116,8 @@ struct Running {
 fn read(words: &[&str]) -> Flags {
     let port = ["x", "--web.listen-address=127.0.0.1:0"];
     let named = words.iter().any(|word| word.starts_with("--web.listen-address"));
-    Flags::parse_from(port[..2 - usize::from(named)].iter().chain(words))
+    let line = port[..2 - usize::from(named)].iter().chain(words).map(Into::into).collect();
+    args::parse(Dialect::Kingpin, "HTTP_TEST", line, |command| command).expect("valid flags")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test starts its own clock")]

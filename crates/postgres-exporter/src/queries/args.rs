@@ -31,7 +31,6 @@ pub struct QueryArgs {
 
     /// Check the files of queries, say what is in them, and exit.
     #[arg(id = "queries.check", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = ArgAction::Set)]
     pub check: bool,
 

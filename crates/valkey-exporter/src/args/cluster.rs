@@ -9,14 +9,12 @@ use crate::collectors::SlotStats;
 pub struct ClusterArgs {
     /// The server is a node of a cluster.
     #[arg(id = "is-cluster", long, env = "REDIS_EXPORTER_IS_CLUSTER",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub is_cluster: bool,
 
     /// Show names instead of addresses when discovering a cluster.
     #[arg(id = "cluster-discover-hostnames", long, env = "REDIS_EXPORTER_CLUSTER_DISCOVER_HOSTNAMES",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub cluster_discover_hostnames: bool,
 
     /// Slots with series of their own, by CLUSTER SLOT-STATS: off, top:N for those with most keys,

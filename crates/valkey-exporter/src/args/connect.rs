@@ -52,8 +52,7 @@ pub struct ConnectArgs {
 
     /// Take any certificate of the server.
     #[arg(id = "skip-tls-verification", long, env = "REDIS_EXPORTER_SKIP_TLS_VERIFICATION",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub skip_tls_verification: bool,
 
     /// File whose first line is the password of the server, read again before each connection.

@@ -54,8 +54,7 @@ pub struct DataArgs {
     /// Show no series for each consumer of a stream.
     #[arg(id = "streams-exclude-consumer-metrics", long,
           env = "REDIS_EXPORTER_STREAMS_EXCLUDE_CONSUMER_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub streams_exclude_consumer_metrics: bool,
 
     /// Patterns whose keys are counted: dbN=pattern,….
@@ -103,20 +102,17 @@ pub struct DataArgs {
     /// Show the size of a key, not its value.
     #[arg(id = "disable-exporting-key-values", long,
           env = "REDIS_EXPORTER_DISABLE_EXPORTING_KEY_VALUES",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub disable_exporting_key_values: bool,
 
     /// Look at keys and streams on replicas only.
     #[arg(id = "skip-checkkeys-for-role-master", long,
           env = "REDIS_EXPORTER_SKIP_CHECKKEYS_FOR_ROLE_MASTER",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub skip_checkkeys_for_role_master: bool,
 
     /// Scan for keys in the background only, not in the first place within a scrape.
     #[arg(id = "keys.background", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set, value_parser = go_bool)]
     pub keys_background: bool,
 
@@ -173,8 +169,7 @@ pub struct DataArgs {
 
     /// Run scripts by EVAL_RO.
     #[arg(id = "lua-script-read-only", long, env = "REDIS_EXPORTER_LUA_SCRIPT_READ_ONLY",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub lua_script_read_only: bool,
 
     /// Longest script that is read.
@@ -187,19 +182,16 @@ pub struct DataArgs {
 
     /// Show series for each client.
     #[arg(id = "export-client-list", long, env = "REDIS_EXPORTER_EXPORT_CLIENT_LIST",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub export_client_list: bool,
 
     /// Put the port on the series of clients.
     #[arg(id = "export-client-port", long, env = "REDIS_EXPORTER_EXPORT_CLIENT_PORT",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub export_client_port: bool,
 
     /// Count clients by name, library, user and flag, and show histograms of their ages and buffers.
     #[arg(id = "clients.summary", long, value_name = "BOOL", default_value = "false",
-          num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set, value_parser = go_bool)]
     pub clients_summary: bool,
 
@@ -217,15 +209,13 @@ pub struct DataArgs {
 
     /// Show INFO MODULES.
     #[arg(id = "include-modules-metrics", long, env = "REDIS_EXPORTER_INCL_MODULES_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_modules_metrics: bool,
 
     /// Show FT.INFO of search indexes.
     #[arg(id = "include-search-indexes-metrics", long,
           env = "REDIS_EXPORTER_INCL_SEARCH_INDEXES_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_search_indexes_metrics: bool,
 
     /// Regular expression for the search indexes to show.
@@ -244,14 +234,12 @@ pub struct DataArgs {
 
     /// The server is a Tile38.
     #[arg(id = "is-tile38", long, env = "REDIS_EXPORTER_IS_TILE38",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub is_tile38: bool,
 
     /// Show the size of the RDB file, where it is on this machine.
     #[arg(id = "include-rdb-file-size-metric", long,
           env = "REDIS_EXPORTER_INCL_RDB_FILE_SIZE_METRIC",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_rdb_file_size_metric: bool,
 }

@@ -10,8 +10,7 @@ pub struct LaterArgs {
     /// Show metrics of the Go runtime; there is none in this program.
     #[arg(id = "include-go-runtime-metrics", long,
           env = "REDIS_EXPORTER_INCLUDE_GO_RUNTIME_METRICS",
-          value_name = "BOOL", default_value = "false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", action = clap::ArgAction::Set, value_parser = go_bool)]
+          value_name = "BOOL", default_value = "false", action = clap::ArgAction::Set, value_parser = go_bool)]
     pub include_go_runtime_metrics: bool,
 }
 
