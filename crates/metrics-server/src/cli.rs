@@ -71,8 +71,11 @@ pub fn parse<A: ExporterArgs>(program: &Program, line: Vec<OsString>) -> Result<
 }
 
 fn adjust(program: &Program, command: Command) -> Command {
-    let after =
-        "Commands:\n  healthcheck  Ask the running exporter whether it is alive; exits 0 or 1";
+    // What an exporter's arguments have there are commands of its own, a line each.
+    let own = command.get_after_help().map_or(String::new(), |own| format!("\n{own}"));
+    let after = format!(
+        "Commands:\n  healthcheck   Ask the running exporter whether it is alive; exits 0 or 1{own}"
+    );
     command
         .version(program.info.version)
         .about(program.info.description)

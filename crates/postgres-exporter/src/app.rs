@@ -21,6 +21,7 @@ use tracing::{error, warn};
 
 use crate::{
     args::Args,
+    collectors::maps,
     exporter::{Exporter, Options},
     probe::{self, Modules, Probe},
     queries::{
@@ -62,7 +63,10 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(8);
 ///
 /// What to watch cannot be read, or an address cannot be listened on.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let paths = args.queries.paths(&args.legacy.extend_query_path);
+    if args.legacy.dumpmaps {
+        return print(&maps::dump(args.legacy.compat));
+    }
+    let paths = args.paths();
     if args.queries.check {
         return print(&explain::check(&paths.load()?)?);
     }

@@ -13,8 +13,9 @@ use tracing::warn;
 use crate::{
     collectors::{DEFAULTS_OF_0_19, TABLE},
     databases::{Glob, Selection},
+    prefix::Prefix,
     probe::Rules,
-    queries::args::QueryArgs,
+    queries::{args::QueryArgs, load::Paths},
     reading::{Compat, Reading, Statements},
     session::Limits,
 };
@@ -22,6 +23,9 @@ use crate::{
 /// Everything that can be set, but for what to watch: that is in the environment, where a password
 /// belongs.
 #[derive(Clone, Debug, Parser)]
+#[command(
+    after_help = "  convert FILE  Write a file of sql_exporter's collectors as one of --queries.file"
+)]
 pub struct Args {
     #[command(flatten)]
     pub web: WebArgs,
@@ -121,7 +125,7 @@ impl ProbeArgs {
     }
 }
 
-/// Flags of `postgres_exporter` which it calls deprecated, or which wait for their feature.
+/// Flags of `postgres_exporter` which it calls deprecated or has little use for.
 #[derive(ClapArgs, Clone, Debug)]
 #[command(next_help_heading = "Compatibility")]
 pub struct LegacyArgs {
@@ -152,7 +156,7 @@ pub struct LegacyArgs {
     #[arg(id = "extend.query-path", long, value_name = "FILE", default_value = "")]
     pub extend_query_path: String,
 
-    /// Print the built-in queries. Not there yet.
+    /// Print the built-in maps (those of `--compat`) and exit.
     #[arg(id = "dumpmaps", long, value_name = "BOOL", default_value = "false",
           action = ArgAction::Set)]
     pub dumpmaps: bool,
@@ -175,9 +179,11 @@ pub struct LegacyArgs {
     #[arg(id = "include-databases", long, value_name = "NAMES", default_value = "")]
     pub include_databases: String,
 
-    /// Another beginning for the names of families. Not there yet.
-    #[arg(id = "metric-prefix", long, value_name = "PREFIX", default_value = "pg")]
-    pub metric_prefix: String,
+    /// What stands for `pg` in the names of `pg_stat_database_conflicts_*`, of what else `--dumpmaps`
+    /// prints, and of the queries of `--extend.query-path`. Collectors keep their names.
+    #[arg(id = "metric-prefix", long, value_name = "PREFIX", default_value = "pg",
+          value_parser = clap::value_parser!(Prefix))]
+    pub metric_prefix: Prefix,
 }
 
 impl LegacyArgs {
@@ -204,13 +210,6 @@ impl LegacyArgs {
             include: Glob::list(&self.include_databases),
             exclude: Glob::list(&self.exclude_databases),
         }
-    }
-
-    /// The flags that are given and do nothing yet.
-    fn without_effect(&self) -> impl Iterator<Item = &'static str> {
-        let given =
-            [("--dumpmaps", self.dumpmaps), ("--metric-prefix", self.metric_prefix != "pg")];
-        given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
     }
 }
 
@@ -332,6 +331,14 @@ impl Args {
         choice
     }
 
+    /// The files of queries.
+    pub fn paths(&self) -> Paths {
+        Paths {
+            prefix: self.legacy.metric_prefix.clone(),
+            ..self.queries.paths(&self.legacy.extend_query_path)
+        }
+    }
+
     /// What collectors need to know.
     pub fn reading(&self) -> Reading {
         Reading {
@@ -339,6 +346,7 @@ impl Args {
             databases: self.legacy.databases(),
             statements: self.statements.statements(),
             constant_labels: self.legacy.constant_labels(),
+            metric_prefix: self.legacy.metric_prefix.clone(),
             pgbouncer: None,
         }
     }
@@ -350,9 +358,6 @@ impl Args {
         }
         if !self.legacy.extend_query_path.is_empty() {
             warn!("--extend.query-path is old, --queries.file can do more");
-        }
-        for flag in self.legacy.without_effect() {
-            warn!(flag, "this flag has no effect yet");
         }
     }
 }

@@ -13,6 +13,7 @@ mod columns;
 pub mod database;
 pub mod legacy;
 pub mod locks;
+pub mod maps;
 mod process_idle;
 pub mod replication;
 pub mod settings;

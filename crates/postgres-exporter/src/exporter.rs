@@ -220,8 +220,7 @@ impl Inner {
         if self.options.disable_default_metrics {
             return page;
         }
-        let labels = &self.options.reading.constant_labels;
-        let collecting = collectors::legacy::collect(instance, labels, &mut page);
+        let collecting = collectors::legacy::collect(instance, &mut page);
         match timeout_at(end, collecting).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(server = instance.server(), %error, "default metrics failed"),

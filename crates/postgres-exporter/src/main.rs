@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
@@ -12,11 +13,15 @@ use postgres_exporter::{PROGRAM, convert, run};
 fn main() -> ExitCode {
     let line = metrics_server::args::command_line();
     match line.as_slice() {
-        [_, command, file] if command == "convert" => convert(Path::new(file))
+        [_, command, file] if command == "convert" && !is_flag(file) => convert(Path::new(file))
             .map_or_else(|error| complain(&format!("{error:#}")), |()| ExitCode::SUCCESS),
         [_, command, ..] if command == "convert" => complain("expected one file: convert FILE"),
         _ => metrics_server::cli::run(&PROGRAM, run),
     }
+}
+
+fn is_flag(word: &OsStr) -> bool {
+    word.as_encoded_bytes().starts_with(b"-")
 }
 
 fn complain(reason: &str) -> ExitCode {

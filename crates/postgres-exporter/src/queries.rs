@@ -9,7 +9,7 @@ use metrics_server::Kind;
 use serde_yaml_ng::Value;
 use thiserror::Error;
 
-use crate::instance::Facts;
+use crate::{instance::Facts, prefix::Prefix};
 
 mod accumulate;
 pub mod args;
@@ -325,7 +325,38 @@ impl Queries {
     }
 }
 
+impl Queries {
+    /// The same queries with `prefix` in their names, and in those of their families.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &Prefix) -> Self {
+        if *prefix != Prefix::default() {
+            for query in &mut self.queries {
+                Arc::make_mut(query).take_prefix(prefix);
+            }
+        }
+        self
+    }
+}
+
 impl Query {
+    fn take_prefix(&mut self, prefix: &Prefix) {
+        let old = std::mem::take(&mut self.namespace);
+        self.namespace = prefix.apply(&old).into_owned();
+        for column in &mut self.columns {
+            let family = match &mut column.usage {
+                Usage::Label(_) | Usage::Info(_) | Usage::Discard => continue,
+                Usage::Number(number) => &mut number.family,
+                Usage::States { family, .. } => family,
+                Usage::Histogram(histogram) => &mut histogram.family,
+                Usage::Summary(summary) => &mut summary.family,
+            };
+            // One that the file spells out in whole may be called anything.
+            if let Some(rest) = family.strip_prefix(&old) {
+                *family = format!("{}{rest}", self.namespace);
+            }
+        }
+    }
+
     /// Why it has nothing to do on this server, if so: the `reason` label.
     pub fn refusal(&self, facts: &Facts, tags: &[String]) -> Option<&'static str> {
         let role = if facts.in_recovery { Role::Standby } else { Role::Primary };

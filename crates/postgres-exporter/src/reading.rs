@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{databases::Selection, queries::pgbouncer::Console};
+use crate::{databases::Selection, prefix::Prefix, queries::pgbouncer::Console};
 
 /// The version of `postgres_exporter` whose names and labels are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -54,6 +54,8 @@ pub struct Reading {
     pub statements: Statements,
     /// `--constantLabels`.
     pub constant_labels: Vec<(String, String)>,
+    /// `--metric-prefix`.
+    pub metric_prefix: Prefix,
     /// `PGBOUNCER_DATA_SOURCE_NAME`.
     pub pgbouncer: Option<Arc<Console>>,
 }

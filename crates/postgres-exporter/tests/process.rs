@@ -217,10 +217,28 @@ fn files_of_queries_are_checked_and_converted_without_a_server() {
     let (code, out, log) = output(command().args(["convert", &theirs]));
     assert_eq!(code, Some(0), "{log}");
     assert!(out.contains("\nm:\n  query: SELECT 1 AS n\n"), "{out}");
-    for words in [vec!["convert"], vec!["convert", "/no/such/file"]] {
+    for words in [vec!["convert"], vec!["convert", "/no/such/file"], vec!["convert", "--help"]] {
         let (code, out, log) = output(command().args(&words));
         assert_eq!((code, out.as_str()), (Some(1), ""), "{words:?}");
         assert_eq!(log.lines().count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn what_there_is_to_know_without_a_server_is_printed() {
+    let (code, help, log) = output(command().arg("--help"));
+    assert_eq!((code, log.as_str()), (Some(0), ""));
+    for line in [
+        "  healthcheck   Ask the running exporter whether it is alive; exits 0 or 1",
+        "  convert FILE  Write a file of sql_exporter's collectors as one of --queries.file",
+    ] {
+        assert!(help.lines().any(|own| own == line), "{line}: {help}");
+    }
+    for (flags, maps) in [(vec!["--dumpmaps"], 1), (vec!["--dumpmaps", "--compat=0.19"], 5)] {
+        let (code, out, log) = output(command().args(&flags));
+        assert_eq!((code, log.contains("Listening")), (Some(0), false), "{log}");
+        let names = out.lines().filter(|line| line.starts_with("pg_")).count();
+        assert_eq!(names, maps, "{out}");
     }
 }
 

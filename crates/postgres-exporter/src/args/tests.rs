@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics_server::{args::ArgsError, cli};
 
 use super::Args;
-use crate::PROGRAM;
+use crate::{PROGRAM, prefix::Prefix};
 
 fn parse(words: &[&str]) -> Result<Args, String> {
     let line = std::iter::once("postgres-exporter").chain(words.iter().copied());
@@ -22,7 +22,7 @@ fn defaults_are_those_of_postgres_exporter() {
     assert_eq!(args.web.telemetry_path, "/metrics");
     assert_eq!(args.server.collection_timeout, Duration::from_mins(1));
     assert!(args.choice().is_enabled("settings"));
-    assert_eq!(args.legacy.without_effect().count(), 0);
+    assert_eq!(args.reading().metric_prefix, Prefix::default());
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn every_flag_of_postgres_exporter_is_taken() {
         "--exclude-databases",
         "rdsadmin, cloudsqladmin",
         "--include-databases=x",
-        "--metric-prefix=pg",
+        "--metric-prefix=acme",
         "--collection-timeout=30s",
         "--no-collector.locks",
         "--collector.stat_statements",
@@ -68,8 +68,9 @@ fn every_flag_of_postgres_exporter_is_taken() {
     assert_eq!(statements.exclude_users, ["b"]);
     let databases = args.reading().databases;
     assert!(databases.discover && databases.excludes("rdsadmin") && databases.takes("x"));
-    let without_effect: Vec<_> = args.legacy.without_effect().collect();
-    assert_eq!(without_effect, ["--dumpmaps"]);
+    assert!(args.legacy.dumpmaps);
+    assert_eq!(args.reading().metric_prefix.apply("pg_x"), "acme_x");
+    assert_eq!(args.paths().prefix.apply("pg_x"), "acme_x");
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn wrong_flags_are_one_line() {
         (vec!["--collection-timeout=0"], "invalid value '0' for '--collection-timeout"),
         (vec!["--log.level=loud"], "invalid value 'loud' for '--log.level"),
         (vec!["--collector.locks", "--no-collector.locks"], "the argument '--collector.locks"),
+        (vec!["--metric-prefix=my-own"], "invalid value 'my-own' for '--metric-prefix"),
         (vec!["--max-connections=1"], "invalid value '1' for '--max-connections"),
     ] {
         let error = parse(&words).unwrap_err();

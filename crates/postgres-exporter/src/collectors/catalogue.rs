@@ -216,7 +216,7 @@ static REPLICATION_SLOT_VIEW: View = View {
     ],
 };
 
-static REPLICATION_SLOTS_LEGACY_VIEW: View = View {
+pub(super) static REPLICATION_SLOTS_LEGACY_VIEW: View = View {
     query: include_str!("replication_slots.sql"),
     reach: Reach::Short,
     parts: &[REPLICATION_SLOTS_LEGACY],
@@ -326,7 +326,7 @@ pub(super) const STAT_ACTIVITY: CollectorSpec<Instance> = CollectorSpec {
     build: || Box::new(&STAT_ACTIVITY_VIEW),
 };
 /// A database and state which nobody is in has a row of 0 whose other labels are empty.
-static STAT_ACTIVITY_VIEW: View = View {
+pub(super) static STAT_ACTIVITY_VIEW: View = View {
     query: include_str!("stat_activity.sql"),
     reach: Reach::Short,
     parts: &[Part {
@@ -387,7 +387,7 @@ pub(super) const STAT_ARCHIVER: CollectorSpec<Instance> = CollectorSpec {
     enabled_by_default: true,
     build: || Box::new(&STAT_ARCHIVER_VIEW),
 };
-static STAT_ARCHIVER_VIEW: View = View {
+pub(super) static STAT_ARCHIVER_VIEW: View = View {
     query: include_str!("stat_archiver.sql"),
     reach: Reach::Short,
     parts: &[Part {
@@ -470,7 +470,7 @@ static STAT_REPLICATION_VIEW: View = View {
     }],
 };
 
-static STAT_REPLICATION_LEGACY_VIEW: View = View {
+pub(super) static STAT_REPLICATION_LEGACY_VIEW: View = View {
     query: include_str!("stat_replication_0.19.sql"),
     reach: Reach::Short,
     parts: &[Part {

@@ -2,7 +2,10 @@
 
 use metrics_server::{Desc, LabelBlock, Page};
 
-use crate::row::{Row, RowError, Rows};
+use crate::{
+    prefix::Prefix,
+    row::{Row, RowError, Rows},
+};
 
 /// What stands in a label where the server has NULL.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -52,7 +55,7 @@ pub(super) fn write(
     columns: &[Column],
     page: &mut Page,
 ) -> Result<(), RowError> {
-    let style = Style { labels, null_label: UNKNOWN, more: &[], null: None };
+    let style = Style { labels, null_label: UNKNOWN, more: &[], null: None, prefix: None };
     write_styled(rows, &style, columns, page)
 }
 
@@ -66,6 +69,8 @@ pub(super) struct Style<'a> {
     pub(super) more: &'a [(&'a str, &'a str)],
     /// What is written for NULL, whatever the column says.
     pub(super) null: Option<f64>,
+    /// What its families' names begin with.
+    pub(super) prefix: Option<&'a Prefix>,
 }
 
 /// As [`write`], in the style of a version.
@@ -82,7 +87,9 @@ pub(super) fn write_styled(
     // Once here, and each family of the page finds its samples in order.
     blocks.sort_by(|a, b| a.1.cmp(&b.1));
     for column in columns.iter().filter(|column| rows.has(column.name)) {
-        let mut family = page.family(column.desc.clone());
+        let desc = &column.desc;
+        let desc = style.prefix.map_or_else(|| desc.clone(), |prefix| prefix.rename(desc));
+        let mut family = page.family(desc);
         for (row, labels) in &blocks {
             let number = row.number(column.name)?.map(|number| number / column.divisor);
             let Some(value) = number.or(style.null).or(column.null) else { continue };

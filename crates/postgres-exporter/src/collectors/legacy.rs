@@ -5,12 +5,17 @@ use metrics_server::{CollectError, Desc, Page};
 
 use crate::{
     instance::{Facts, Instance},
+    prefix::Prefix,
+    reading::Reading,
     row::{RowError, Rows},
 };
 
-const QUERY: &str = include_str!("stat_database_conflicts.sql");
+pub(super) const QUERY: &str = include_str!("stat_database_conflicts.sql");
 const STATIC: Desc<'static> = Desc::untyped("pg_static", "Version string as reported by postgres");
-const CONFLICTS: [(&str, Desc<'static>); 6] = [
+/// Columns that tell the rows apart.
+pub(super) const LABELS: [&str; 2] = ["datid", "datname"];
+/// Columns that become families.
+pub(super) static CONFLICTS: [(&str, Desc<'static>); 6] = [
     (
         "confl_tablespace",
         Desc::counter(
@@ -56,20 +61,17 @@ const CONFLICTS: [(&str, Desc<'static>); 6] = [
     ),
 ];
 
-/// Adds both to `out`; `constant` are the labels of `--constantLabels`.
+/// Adds both to `out`, with the labels of `--constantLabels`; `--metric-prefix` is for the conflicts alone.
 ///
 /// # Errors
 ///
 /// The server does not answer as expected.
-pub async fn collect(
-    instance: &Instance,
-    constant: &[(String, String)],
-    out: &mut Page,
-) -> Result<(), CollectError> {
+pub async fn collect(instance: &Instance, out: &mut Page) -> Result<(), CollectError> {
     let server = instance.server();
-    let common = common(&server, constant);
+    let Reading { constant_labels, metric_prefix, .. } = instance.reading();
+    let common = common(&server, constant_labels);
     write_static(&instance.facts, &common, out);
-    write_conflicts(&instance.query(QUERY).await?, &common, out)?;
+    write_conflicts(&instance.query(QUERY).await?, &common, metric_prefix, out)?;
     Ok(())
 }
 
@@ -84,16 +86,20 @@ fn write_static(facts: &Facts, common: &[(&str, &str)], out: &mut Page) {
     out.sample(STATIC, &[&own[..], common].concat(), 1.0);
 }
 
-fn write_conflicts(rows: &Rows, common: &[(&str, &str)], out: &mut Page) -> Result<(), RowError> {
+fn write_conflicts(
+    rows: &Rows,
+    common: &[(&str, &str)],
+    prefix: &Prefix,
+    out: &mut Page,
+) -> Result<(), RowError> {
     for (column, desc) in CONFLICTS.iter().filter(|(column, _)| rows.has(column)) {
-        let mut family = out.family(desc.clone());
+        let mut family = out.family(prefix.rename(desc));
         for row in rows.iter() {
-            let own = [
-                ("datid", row.text("datid")?.unwrap_or_default()),
-                ("datname", row.text("datname")?.unwrap_or_default()),
-            ];
-            let value = row.number(column)?.unwrap_or(f64::NAN);
-            family.sample(&[&own[..], common].concat(), value);
+            let mut labels = common.to_vec();
+            for label in LABELS {
+                labels.push((label, row.text(label)?.unwrap_or_default()));
+            }
+            family.sample(&labels, row.number(column)?.unwrap_or(f64::NAN));
         }
     }
     Ok(())

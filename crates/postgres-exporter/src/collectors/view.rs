@@ -6,6 +6,7 @@ use metrics_server::{Collecting, Collector, Page};
 use super::columns::{self, Column};
 use crate::{
     instance::Instance,
+    prefix::Prefix,
     reading::Compat,
     row::{RowError, Rows},
 };
@@ -37,26 +38,36 @@ pub(super) struct Part {
     pub(super) labels: &'static [&'static str],
     /// What stands in a label where the server has NULL.
     pub(super) null_label: &'static str,
-    /// Whether 0.19 wrote these outside its collectors: with a `server` label, and NaN for NULL.
+    /// Whether 0.19 wrote these outside its collectors: see [`Old`]; NULL is NaN.
     pub(super) legacy: bool,
     /// Columns which become families.
     pub(super) columns: &'static [Column],
 }
 
+/// What 0.19 does with what it writes outside its collectors.
+pub(super) struct Old<'a> {
+    /// `server`, and those of `--constantLabels`.
+    pub(super) labels: &'a [(&'a str, &'a str)],
+    /// `--metric-prefix`.
+    pub(super) prefix: &'a Prefix,
+}
+
 impl View {
-    /// Adds all families; `old` are the labels of 0.19, where that is written.
+    /// Adds all families; `old` is there where 0.19 is written.
     pub(super) fn write(
         &self,
         rows: &Rows,
-        old: Option<&[(&str, &str)]>,
+        old: Option<&Old<'_>>,
         out: &mut Page,
     ) -> Result<(), RowError> {
         for part in self.parts {
+            let old = old.filter(|_| part.legacy);
             let style = columns::Style {
                 labels: part.labels,
                 null_label: part.null_label,
-                more: old.filter(|_| part.legacy).unwrap_or_default(),
-                null: (part.legacy && old.is_some()).then_some(f64::NAN),
+                more: old.map(|old| old.labels).unwrap_or_default(),
+                null: old.map(|_| f64::NAN),
+                prefix: old.map(|old| old.prefix),
             };
             columns::write_styled(rows, &style, part.columns, out)?;
         }
@@ -72,7 +83,9 @@ impl Collector<Instance> for &'static View {
             let old: Option<Vec<_>> = old.as_ref().map(|labels| {
                 labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
             });
-            let mut write = |rows: &Rows| self.write(rows, old.as_deref(), out);
+            let prefix = &instance.reading().metric_prefix;
+            let old = old.as_deref().map(|labels| Old { labels, prefix });
+            let mut write = |rows: &Rows| self.write(rows, old.as_ref(), out);
             match self.reach {
                 Reach::Short => write(&instance.query(&query).await?)?,
                 Reach::Slow => write(&instance.query_slow(&query).await?)?,

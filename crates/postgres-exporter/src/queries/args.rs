@@ -43,7 +43,8 @@ impl QueryArgs {
     /// The files, together with that of `--extend.query-path`.
     pub fn paths(&self, extend: &str) -> Paths {
         let files = self.files.iter().filter(|file| !file.is_empty()).cloned().collect();
-        Paths { files, extend: (!extend.is_empty()).then(|| PathBuf::from(extend)) }
+        let extend = (!extend.is_empty()).then(|| PathBuf::from(extend));
+        Paths { files, extend, ..Paths::default() }
     }
 
     /// What is the same for all queries.

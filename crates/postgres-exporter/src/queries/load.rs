@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use tracing::warn;
 
 use super::{FILE_BYTES_MAX, Queries, Query, UnknownKeys, glob};
+use crate::prefix::Prefix;
 
 /// Files of all globs together.
 const FILES_MAX: usize = 1_000;
@@ -24,6 +25,8 @@ pub struct Paths {
     pub files: Vec<String>,
     /// `--extend.query-path`: read as `postgres_exporter` reads it.
     pub extend: Option<PathBuf>,
+    /// `--metric-prefix`, for the queries of `extend`.
+    pub prefix: Prefix,
 }
 
 /// A query, and how its series are written.
@@ -84,6 +87,7 @@ impl Paths {
             let hashsum = text.as_ref().map(|text| sha256(text)).unwrap_or_default();
             let taken = text
                 .and_then(|text| parse(path, &text, UnknownKeys::Warn))
+                .map(|queries| queries.with_prefix(&self.prefix))
                 .and_then(|queries| set.take(path, queries, true, &mut places));
             if let Err(error) = &taken {
                 warn!(error = format!("{error:#}"), "--extend.query-path cannot be used");

@@ -57,6 +57,40 @@ fn files_of_other_programs_mean_here_what_they_mean_there() {
     check_cases(include_str!("cases/rivals.txt"), &expect_file!["cases/rivals.txt"]);
 }
 
+#[test]
+fn a_prefix_is_for_names_that_begin_with_the_namespace() {
+    let queries = parse(
+        "\
+pg_shop:
+  query: SELECT 1
+  metrics:
+    - n: {usage: GAUGE, description: Things}
+    - pg: {usage: GAUGE, description: Others}
+    - whole: {usage: GAUGE, description: Own, family: pg_whole}
+    - kind: {usage: INFO}
+orders: {query: SELECT 1}
+",
+    )
+    .expect("a file");
+    let queries = queries.with_prefix(&"acme".parse().expect("a prefix"));
+    let page = write(&queries, "n | pg | whole | kind | more\n1 | 2 | 3 | x | 4");
+    let samples = page.split_inclusive('\n').filter(|line| !line.starts_with('#'));
+    expect![[r#"
+        acme_shop_info{datname="app",kind="x"} 1
+        acme_shop_more{datname="app"} 4
+        acme_shop_n{datname="app"} 1
+        acme_shop_pg{datname="app"} 2
+        orders_more{datname="app"} 4
+        orders_n{datname="app"} 1
+        orders_pg{datname="app"} 2
+        orders_whole{datname="app"} 3
+        pg_whole{datname="app"} 3
+    "#]]
+    .assert_eq(&samples.collect::<String>());
+    let names: Vec<_> = queries.queries.iter().map(|query| query.name.as_str()).collect();
+    assert_eq!(names, ["pg_shop", "orders"], "what the file calls them, in pg_queries_*");
+}
+
 /// One mistake each.
 const MISTAKES: &[&str] = &[
     "a: {query: SELECT 1, colour: red}",

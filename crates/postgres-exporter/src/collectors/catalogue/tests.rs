@@ -4,20 +4,60 @@ use expect_test::{Expect, expect};
 use metrics_server::Page;
 
 use super::{
-    super::{tests::check, view::View},
+    super::{
+        tests::check,
+        view::{Old, View},
+    },
     *,
 };
-use crate::row::{RowError, Rows};
+use crate::{
+    prefix::Prefix,
+    row::{RowError, Rows},
+};
 
 fn check_view(view: &View, answer: &str, expected: &Expect) {
     check(answer, |rows: &Rows, out: &mut Page| view.write(rows, None, out), expected);
 }
 
 fn check_0_19(view: &View, answer: &str, expected: &Expect) {
-    let old = [("server", "db:5432"), ("cluster", "c1")];
+    check_prefix(view, &Prefix::default(), answer, expected);
+}
+
+fn check_prefix(view: &View, prefix: &Prefix, answer: &str, expected: &Expect) {
+    let old = Old { labels: &[("server", "db:5432"), ("cluster", "c1")], prefix };
     let write =
         |rows: &Rows, out: &mut Page| -> Result<(), RowError> { view.write(rows, Some(&old), out) };
     check(answer, write, expected);
+}
+
+#[test]
+fn a_prefix_is_for_what_0_19_has_maps_for() {
+    let prefix: Prefix = "acme".parse().expect("a prefix");
+    check_prefix(
+        &STAT_ARCHIVER_VIEW,
+        &prefix,
+        "archived_count | failed_count
+         7              | 0",
+        &expect![[r##"
+            # HELP acme_stat_archiver_archived_count Number of WAL files that have been successfully archived
+            # TYPE acme_stat_archiver_archived_count counter
+            acme_stat_archiver_archived_count{cluster="c1",server="db:5432"} 7
+            # HELP acme_stat_archiver_failed_count Number of failed attempts for archiving WAL files
+            # TYPE acme_stat_archiver_failed_count counter
+            acme_stat_archiver_failed_count{cluster="c1",server="db:5432"} 0
+        "##]],
+    );
+    check_prefix(
+        &REPLICATION_SLOT_VIEW,
+        &prefix,
+        "slot_name | slot_type | current_wal_lsn | wal_status
+         standby   | physical  | 16              | reserved",
+        &expect![[r##"
+            # HELP pg_replication_slot_slot_current_wal_lsn current wal lsn value
+            # TYPE pg_replication_slot_slot_current_wal_lsn gauge
+            pg_replication_slot_slot_current_wal_lsn{slot_name="standby",slot_type="physical"} 16
+        "##]],
+    );
 }
 
 const SLOTS: &str = "

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{super::tests::check, common, write_conflicts, write_static};
-use crate::instance::Facts;
+use crate::{instance::Facts, prefix::Prefix};
 
 #[test]
 fn the_version_is_a_series() {
@@ -33,7 +33,7 @@ fn conflicts_of_version_16_are_passed_through() {
     check(
         "datid | datname | confl_tablespace | confl_lock | confl_snapshot | confl_bufferpin | confl_deadlock | confl_active_logicalslot
          5 | postgres | 0 | 1 | 2 | 3 | 4 | 5",
-        |rows, out| write_conflicts(rows, &common("db:5432", &[]), out),
+        |rows, out| write_conflicts(rows, &common("db:5432", &[]), &Prefix::default(), out),
         &expect![[r##"
             # HELP pg_stat_database_conflicts_confl_active_logicalslot Unknown metric from pg_stat_database_conflicts
             # TYPE pg_stat_database_conflicts_confl_active_logicalslot untyped
@@ -62,7 +62,22 @@ fn a_constant_label_that_is_taken_leaves_the_series_out() {
     let constant = [("datname".to_owned(), "x".to_owned())];
     check(
         "datid | datname | confl_lock\n5 | postgres | 0",
-        |rows, out| write_conflicts(rows, &common("db:5432", &constant), out),
+        |rows, out| write_conflicts(rows, &common("db:5432", &constant), &Prefix::default(), out),
         &expect![""],
+    );
+}
+
+#[test]
+fn a_prefix_is_for_the_conflicts() {
+    let prefix: Prefix = "acme".parse().expect("a prefix");
+    check(
+        "datid | datname | confl_lock
+         5 | postgres | 1",
+        |rows, out| write_conflicts(rows, &common("db:5432", &[]), &prefix, out),
+        &expect![[r##"
+            # HELP acme_stat_database_conflicts_confl_lock Number of queries in this database that have been canceled due to lock timeouts
+            # TYPE acme_stat_database_conflicts_confl_lock counter
+            acme_stat_database_conflicts_confl_lock{datid="5",datname="postgres",server="db:5432"} 1
+        "##]],
     );
 }

@@ -17,6 +17,7 @@ fn load(folder: &Path, patterns: &[&str], extend: Option<&str>) -> Result<String
     let paths = Paths {
         files: patterns.iter().map(|name| folder.join(name).display().to_string()).collect(),
         extend: extend.map(|name| folder.join(name)),
+        ..Paths::default()
     };
     let set = paths
         .load()
