@@ -138,10 +138,8 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
         collection_timeout: args.server.collection_timeout,
         queries: queries.clone(),
     };
-    // The queries of files belong to the servers of the environment.
-    let probed = Options { queries: None, ..options.clone() };
     let rules = args.probe.rules(limits);
-    let probe = Probe::new(Arc::clone(&modules), rules, choice.clone(), probed);
+    let probe = Probe::new(Arc::clone(&modules), rules, choice.clone(), options.clone());
     let probe = Arc::new(probe);
     let exporter = Exporter::new(targets, &choice, options, check);
     let reload = {

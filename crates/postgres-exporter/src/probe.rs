@@ -22,6 +22,7 @@ use crate::{
     databases::Glob,
     dsn::Dsn,
     exporter::{Exporter, Options},
+    queries::Engine,
     session::Limits,
     target::Target,
 };
@@ -216,7 +217,9 @@ impl Probe {
         let exporter = exporter.unwrap_or_else(|| {
             let reading = Arc::clone(&self.options.reading);
             let target = Arc::new(Target::new(dsn.clone(), self.rules.limits, reading));
-            Exporter::new(vec![target], &self.choice, self.options.clone(), None)
+            let queries = self.options.queries.as_ref().map(Engine::probing);
+            let options = Options { queries, ..self.options.clone() };
+            Exporter::new(vec![target], &self.choice, options, None)
         });
         while known.len() >= self.rules.targets_max {
             gone.extend(known.pop_front());

@@ -14,6 +14,7 @@ use crate::{
     collectors::TABLE,
     databases::{Glob, Selection},
     dsn::Dsn,
+    queries::{Engine, ask::Run, load::Paths},
     reading::Reading,
     session::Limits,
     target::Target,
@@ -322,4 +323,91 @@ async fn health_tells_why_and_no_secret() {
     for text in [page, format!("{exporter:?}"), format!("{health:?}"), format!("{report:?}")] {
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+/// Each of these queries has its name in its SQL.
+const PROBED: &str = "\
+plain: {query: SELECT plain}
+kept: {query: SELECT kept, ttl: 1h}
+often: {query: SELECT often, schedule: 1h}
+sampled: {query: SELECT sampled, schedule: 1h, accumulate: true}
+elsewhere: {query: SELECT elsewhere, tags: ['not:probe']}
+here: {query: SELECT here, tags: [probe]}
+broken: {query: SELECT broken}
+";
+
+/// An exporter for a server as `/probe` makes one, with the queries of files.
+fn probing(engine: &Engine, server: &Fake) -> Exporter {
+    let mut choice = CollectorChoice::defaults(TABLE);
+    for spec in TABLE {
+        choice.set(spec.name, spec.name == "locks");
+    }
+    let options = Options {
+        collection_timeout: Duration::from_mins(1),
+        queries: Some(engine.probing()),
+        ..Options::default()
+    };
+    Exporter::new(vec![target(server.address)], &choice, options, None)
+}
+
+#[tokio::test]
+async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() {
+    let answer = |sql: &str| match sql {
+        sql if sql.contains("SELECT broken") => Reply::Error("42P01"),
+        sql if PROBED.lines().any(|line| {
+            line.split(':').next().is_some_and(|name| sql.contains(&format!("SELECT {name}")))
+        }) =>
+        {
+            Reply::Table("n\n1")
+        }
+        sql => healthy(sql),
+    };
+    let server = Fake::start(Manner::Answering(answer)).await;
+    let other = Fake::start(Manner::Answering(answer)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, old) = (folder.path().join("q.yml"), folder.path().join("old.yml"));
+    std::fs::write(&file, PROBED).unwrap();
+    std::fs::write(&old, "pg_old: {query: SELECT plain}").unwrap();
+    let paths = Paths {
+        files: vec![file.display().to_string()],
+        extend: Some(old),
+        prefix: "acme".parse().unwrap(),
+    };
+    let health = Health::new(Instant::now().into_std());
+    let started = Engine::start(paths, Vec::new(), Run::default(), Vec::new(), health);
+    let engine = started.unwrap().unwrap();
+    let exporter = probing(&engine, &server);
+    for _ in 0..2 {
+        let (_, samples) = scrape(&exporter).await;
+        let label = format!("{{server=\"{}\"}}", server.address);
+        for sample in [
+            "plain_n 1",
+            "kept_n 1",
+            "often_n 1",
+            "here_n 1",
+            &format!("acme_old_n{label} 1"),
+            "pg_queries_success{query=\"broken\"} 0",
+            "pg_queries_skipped{query=\"sampled\",reason=\"schedule\"} 1",
+            "pg_queries_skipped{query=\"elsewhere\",reason=\"tag\"} 1",
+            "pg_scrape_collector_success{collector=\"locks\"} 1",
+        ] {
+            assert!(has(&samples, sample), "{sample}: {samples:#?}");
+        }
+        let of_files = |name| samples.iter().filter(|line| line.starts_with(name)).count();
+        assert_eq!(of_files("pg_queries_loaded"), 0, "of the exporter, on /metrics");
+        assert_eq!(of_files("pg_exporter_user_queries_load_error"), 1);
+    }
+    let asked = |server: &Fake, name: &str| server.count(&format!("SELECT {name}"));
+    for (name, times) in
+        [("plain", 4), ("kept", 1), ("often", 1), ("sampled", 0), ("elsewhere", 0), ("here", 2)]
+    {
+        assert_eq!(asked(&server, name), times, "{name}");
+    }
+    // Another server has answers of its own, and new files have no answers yet.
+    scrape(&probing(&engine, &other)).await;
+    assert_eq!(asked(&other, "kept"), 1);
+    engine.reload().unwrap();
+    scrape(&exporter).await;
+    assert_eq!((asked(&server, "kept"), asked(&server, "often")), (2, 2));
+    assert!(server.connections().1 <= LIMITS.connections_max);
 }

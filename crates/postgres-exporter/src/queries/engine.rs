@@ -60,12 +60,26 @@ const LOAD_ERROR: Desc<'static> = Desc::gauge(
     "Whether the user queries file was loaded and parsed successfully (1 for error, 0 for success).",
 );
 
+/// A tag which every server that `/probe` asks has, and no other: `tags: [probe]` and
+/// `tags: [not:probe]` of a query choose.
+const PROBE_TAG: &str = "probe";
+
 /// The queries of all files, at work. Cloning gives another handle on the same ones.
 ///
-/// Its lock is held for a few instructions only, never across an `await`.
+/// Its locks are held for a few instructions only, never across an `await`, and none within the other.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    /// What was asked of a server of `/probe`; `None` for those of the environment.
+    probed: Option<Arc<Mutex<Probed>>>,
+}
+
+/// Answers of one probed server, for as long as that is remembered.
+#[derive(Default)]
+struct Probed {
+    /// The queries that were asked.
+    set: Arc<Set>,
+    answers: BTreeMap<String, Kept>,
 }
 
 struct Inner {
@@ -73,6 +87,8 @@ struct Inner {
     /// Queries of collectors that run in the background, on the first server.
     ours: Vec<Loaded>,
     run: Run,
+    /// The same for servers of `/probe`.
+    run_probed: Run,
     targets: Vec<Arc<Target>>,
     health: Health,
     runtime: Handle,
@@ -98,6 +114,56 @@ type Key = (String, usize);
 struct Kept {
     at: Instant,
     outcome: Arc<Outcome>,
+}
+
+impl Kept {
+    fn new(query: &Query, at: Instant, outcome: Outcome) -> Self {
+        if let Some(failure) = &outcome.failure {
+            warn!(query = query.name, error = failure, "query failed");
+        }
+        Self { at, outcome: Arc::new(outcome) }
+    }
+}
+
+/// What a scrape does about a query.
+enum Plan {
+    /// This answer is shown.
+    Serve(Kept),
+    /// The server is asked.
+    Ask,
+    /// Nothing is shown.
+    Leave,
+}
+
+impl Query {
+    /// How long an answer of a probed server is served again.
+    fn ttl_probed(&self) -> Duration {
+        self.ttl.max(self.schedule.unwrap_or_default())
+    }
+}
+
+impl Probed {
+    /// The answers to the queries of `set`; those to others are forgotten.
+    fn of(&mut self, set: &Arc<Set>) -> &mut BTreeMap<String, Kept> {
+        if !Arc::ptr_eq(&self.set, set) {
+            self.set = Arc::clone(set);
+            self.answers.clear();
+        }
+        &mut self.answers
+    }
+
+    fn kept(&mut self, set: &Arc<Set>, query: &str) -> Option<Kept> {
+        self.of(set).get(query).cloned()
+    }
+
+    /// Remembers an answer if it may be served again.
+    fn keep(&mut self, set: &Arc<Set>, query: &Query, at: Instant, outcome: Outcome) -> Kept {
+        let kept = Kept::new(query, at, outcome);
+        if !query.ttl_probed().is_zero() {
+            self.of(set).insert(query.name.clone(), kept.clone());
+        }
+        kept
+    }
 }
 
 impl Engine {
@@ -128,10 +194,20 @@ impl Engine {
             reloaded_seconds: 0.0,
         };
         let (runtime, state) = (Handle::current(), Mutex::new(state));
-        let inner = Arc::new(Inner { paths, ours, run, targets, health, runtime, state });
-        let engine = Self { inner };
+        let mut run_probed = run.clone();
+        run_probed.tags.push(PROBE_TAG.to_owned());
+        let inner = Inner { paths, ours, run, run_probed, targets, health, runtime, state };
+        let inner = Arc::new(inner);
+        let engine = Self { inner, probed: None };
         engine.replace(set);
         Ok(Some(engine))
+    }
+
+    /// The same queries for one more server, which `/probe` asks. Nothing runs on it in the background:
+    /// there an answer is kept for as long as the `schedule` of its query says.
+    #[must_use]
+    pub fn probing(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), probed: Some(Arc::default()) }
     }
 
     /// Reads the files again. Where one is wrong, the old queries stay.
@@ -196,39 +272,95 @@ impl Engine {
         let mut due = Vec::new();
         for (place, loaded) in set.queries.iter().enumerate() {
             let query = &loaded.query;
-            let kept = inner.kept(&query.name, index);
-            let is_fresh = |kept: &Kept| {
-                query.schedule.is_some()
-                    || (kept.outcome.failure.is_none() && now.duration_since(kept.at) < query.ttl)
-            };
-            match kept.filter(is_fresh) {
-                Some(kept) => {
+            match self.plan(&set, query, index, now) {
+                Plan::Serve(kept) => {
                     answers.insert(place, kept);
                 }
-                None if query.schedule.is_none() => due.push((place, loaded)),
-                // Its first run has not ended yet.
-                None => {}
+                Plan::Ask => due.push((place, loaded)),
+                Plan::Leave => {}
             }
         }
         let asked: Vec<_> = due.iter().map(|(_, loaded)| *loaded).collect();
-        let outcomes = inner.ask(instance, &asked, end).await;
+        let outcomes = inner.ask(instance, &asked, self.is_probing(), end).await;
         let at = Instant::now();
         for ((place, loaded), outcome) in due.into_iter().zip(outcomes) {
-            answers.insert(place, inner.keep(&loaded.query, index, at, outcome));
+            let kept = match &self.probed {
+                None => inner.keep(&loaded.query, index, at, outcome),
+                Some(probed) => lock(probed).keep(&set, &loaded.query, at, outcome),
+            };
+            answers.insert(place, kept);
         }
-        inner.page(&set, &answers, &instance.server(), at)
+        self.page(&set, &answers, &instance.server(), at)
     }
 
-    /// What is known of the files, once a page.
+    /// What a scrape does about a query.
+    fn plan(&self, set: &Arc<Set>, query: &Query, index: usize, now: Instant) -> Plan {
+        let fresh_for = |kept: &Kept, time: Duration| {
+            kept.outcome.failure.is_none() && now.duration_since(kept.at) < time
+        };
+        let Some(probed) = &self.probed else {
+            return match self.inner.kept(&query.name, index) {
+                Some(kept) if query.schedule.is_some() || fresh_for(&kept, query.ttl) => {
+                    Plan::Serve(kept)
+                }
+                _ if query.schedule.is_none() => Plan::Ask,
+                // Its first run has not ended yet.
+                _ => Plan::Leave,
+            };
+        };
+        if query.builtin {
+            return Plan::Leave;
+        }
+        if query.accumulate {
+            // Samples are taken in the background.
+            let skipped = Outcome { skipped: Some("schedule"), ..Outcome::default() };
+            return Plan::Serve(Kept { at: now, outcome: Arc::new(skipped) });
+        }
+        match lock(probed).kept(set, &query.name) {
+            Some(kept) if fresh_for(&kept, query.ttl_probed()) => Plan::Serve(kept),
+            _ => Plan::Ask,
+        }
+    }
+
+    const fn is_probing(&self) -> bool {
+        self.probed.is_some()
+    }
+
+    /// The families of all answers, and what became of each query. One which is fatal and has failed
+    /// takes all families along.
+    fn page(&self, set: &Set, answers: &BTreeMap<usize, Kept>, server: &str, at: Instant) -> Page {
+        let mut page = Page::new();
+        let mut fatal = false;
+        for (place, loaded) in set.queries.iter().enumerate() {
+            let Some(kept) = answers.get(&place) else { continue };
+            let query = &loaded.query;
+            fatal |= query.fatal && kept.outcome.failure.is_some();
+            let labels = self.inner.labels(loaded, server, self.is_probing());
+            let cached = query.schedule.is_some() || !query.ttl.is_zero();
+            let age = cached.then(|| at.saturating_duration_since(kept.at));
+            report(query, &kept.outcome, age, &labels, &mut page);
+        }
+        if !fatal {
+            for kept in answers.values() {
+                page.merge(kept.outcome.page.clone());
+            }
+        }
+        page
+    }
+
+    /// What is known of the files, once a page; `/probe` tells of the old flag's alone, as
+    /// `postgres_exporter` does.
     pub fn write_files(&self, page: &mut Page) {
         if self.inner.paths.is_empty() {
             return;
         }
         let state = self.inner.state();
-        let loaded = state.set.queries.len() - self.inner.ours.len();
-        page.sample(LOADED, &[], loaded as f64);
-        page.sample(RELOAD, &[], f64::from(u8::from(!state.reload_failed)));
-        page.sample(RELOADED, &[], state.reloaded_seconds);
+        if !self.is_probing() {
+            let loaded = state.set.queries.len() - self.inner.ours.len();
+            page.sample(LOADED, &[], loaded as f64);
+            page.sample(RELOAD, &[], f64::from(u8::from(!state.reload_failed)));
+            page.sample(RELOADED, &[], state.reloaded_seconds);
+        }
         if let Some(file) = &state.set.extended {
             let labels = [("filename", file.filename.as_str()), ("hashsum", file.hashsum.as_str())];
             page.sample(LOAD_ERROR, &labels, f64::from(u8::from(file.failed)));
@@ -237,18 +369,25 @@ impl Engine {
 }
 
 impl Inner {
-    async fn ask(&self, instance: &Instance, due: &[&Loaded], end: Instant) -> Vec<Outcome> {
+    async fn ask(
+        &self,
+        instance: &Instance,
+        due: &[&Loaded],
+        probing: bool,
+        end: Instant,
+    ) -> Vec<Outcome> {
         let server = instance.server();
+        let run = if probing { &self.run_probed } else { &self.run };
         // Those whose series have the labels of the old flag, and the others, are asked together.
         let mut outcomes: Vec<Option<Outcome>> = due.iter().map(|_| None).collect();
         for old in [false, true] {
             let places: Vec<usize> =
                 (0..due.len()).filter(|place| due[*place].server == old).collect();
             let Some(first) = places.first() else { continue };
-            let labels = self.series_labels(due[*first], &server, instance);
+            let labels = self.series_labels(due[*first], &server, instance, probing);
             let asked: Vec<_> =
                 places.iter().map(|place| (Arc::clone(&due[*place].query), None)).collect();
-            let answered = ask(instance, &asked, &labels, &self.run, end).await;
+            let answered = ask(instance, &asked, &labels, run, end).await;
             for (place, outcome) in places.into_iter().zip(answered) {
                 outcomes[place] = Some(outcome);
             }
@@ -257,8 +396,13 @@ impl Inner {
     }
 
     /// The label which tells servers apart, where that is needed.
-    fn labels<'a>(&self, loaded: &Loaded, server: &'a str) -> Vec<(&'a str, &'a str)> {
-        let several = self.targets.len() > 1 && !loaded.query.builtin;
+    fn labels<'a>(
+        &self,
+        loaded: &Loaded,
+        server: &'a str,
+        probing: bool,
+    ) -> Vec<(&'a str, &'a str)> {
+        let several = self.targets.len() > 1 && !loaded.query.builtin && !probing;
         if loaded.server || several { vec![("server", server)] } else { Vec::new() }
     }
 
@@ -268,8 +412,9 @@ impl Inner {
         loaded: &Loaded,
         server: &'a str,
         instance: &'a Instance,
+        probing: bool,
     ) -> Vec<(&'a str, &'a str)> {
-        let mut labels = self.labels(loaded, server);
+        let mut labels = self.labels(loaded, server, probing);
         if loaded.server {
             let constant = &instance.reading().constant_labels;
             labels.extend(constant.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -283,42 +428,21 @@ impl Inner {
 
     /// Remembers an answer if it may be served again.
     fn keep(&self, query: &Query, index: usize, at: Instant, outcome: Outcome) -> Kept {
-        if let Some(failure) = &outcome.failure {
-            warn!(query = query.name, error = failure, "query failed");
-        }
-        let kept = Kept { at, outcome: Arc::new(outcome) };
+        let kept = Kept::new(query, at, outcome);
         if query.schedule.is_some() || !query.ttl.is_zero() {
             self.state().answers.insert((query.name.clone(), index), kept.clone());
         }
         kept
     }
 
-    /// The families of all answers, and what became of each query. One which is fatal and has failed
-    /// takes all families along.
-    fn page(&self, set: &Set, answers: &BTreeMap<usize, Kept>, server: &str, at: Instant) -> Page {
-        let mut page = Page::new();
-        let mut fatal = false;
-        for (place, loaded) in set.queries.iter().enumerate() {
-            let Some(kept) = answers.get(&place) else { continue };
-            let query = &loaded.query;
-            fatal |= query.fatal && kept.outcome.failure.is_some();
-            let labels = self.labels(loaded, server);
-            let cached = query.schedule.is_some() || !query.ttl.is_zero();
-            let age = cached.then(|| at.saturating_duration_since(kept.at));
-            report(query, &kept.outcome, age, &labels, &mut page);
-        }
-        if !fatal {
-            for kept in answers.values() {
-                page.merge(kept.outcome.page.clone());
-            }
-        }
-        page
-    }
-
-    /// Plain values: a panic elsewhere leaves none half written.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+/// Plain values: a panic elsewhere leaves none half written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -359,7 +483,7 @@ async fn background(
         let outcome = match target.instance(end).await {
             Ok(instance) => {
                 let server = instance.server();
-                let labels = inner.series_labels(&loaded, &server, &instance);
+                let labels = inner.series_labels(&loaded, &server, &instance, false);
                 let asked = [(Arc::clone(query), sums.as_ref())];
                 let outcomes = ask(&instance, &asked, &labels, &inner.run, end).await;
                 outcomes.into_iter().next().unwrap_or_default()
