@@ -23,6 +23,7 @@ pub mod stat_database;
 mod stat_statements;
 pub mod stat_user_tables;
 pub mod top_statements;
+pub mod vector_search;
 mod view;
 
 /// Begins the names of the families which tell how collectors fared.
@@ -34,7 +35,11 @@ pub const TABLE: &[CollectorSpec<Instance>] =
 
 /// The collectors that it lacks.
 const BEYOND: &[CollectorSpec<Instance>] =
-    &joined::<{ builtin::COUNT + 2 }>(&builtin::TABLE, &[pgbouncer::SPEC, top_statements::SPEC]);
+    &joined::<{ builtin::COUNT + PROGRAMS.len() }>(&builtin::TABLE, PROGRAMS);
+
+/// Those of them which are no file of queries.
+const PROGRAMS: &[CollectorSpec<Instance>] =
+    &[pgbouncer::SPEC, top_statements::SPEC, vector_search::SPEC];
 
 /// The collectors of `postgres_exporter`.
 pub const COMPATIBLE: &[CollectorSpec<Instance>] = &[
@@ -78,7 +83,7 @@ pub fn skip_reason(collector: &str, facts: &Facts) -> Option<&'static str> {
         "stat_checkpointer" if facts.major() < 17 => Some("version"),
         "buffercache_summary" if facts.major() < 16 => Some("version"),
         "buffercache_summary" => without("pg_buffercache"),
-        "stat_statements" | "top_statements" => without("pg_stat_statements"),
+        "stat_statements" | "top_statements" | "vector_search" => without("pg_stat_statements"),
         "wal" if !facts.may_list_wal => Some("privilege"),
         "xlog_location" if facts.major() >= 10 => Some("version"),
         _ => builtin::skip_reason(collector, facts),

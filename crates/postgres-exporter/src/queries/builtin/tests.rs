@@ -54,7 +54,7 @@ Collectors that `postgres_exporter` does not have. All are off by default, so th
 and this page is written from them: `UPDATE_EXPECT=1 cargo test -p postgres-exporter builtin`.
 
 Each was run against PostgreSQL 17 (`tests/tests/postgres_collectors.rs`), as a role in `pg_monitor` and, for `bloat` and
-`sequences`, `pg_read_all_data`. Versions 13 to 16 and 18 were not run. `pgvector` was run without the extension alone.
+`sequences`, `pg_read_all_data`. Versions 13 to 16 and 18 were not run. `pgvector` and `vector_search` were run with pgvector 0.8.0.
 
 Collectors of what is in a database read the connected one, or with `--auto-discover-databases` each of them.
 ";
@@ -82,6 +82,24 @@ the place of one of them only when it takes half as much time again, so that ser
 | `pg_top_statements_blocks_read_total{user,datname,queryid}` | counter | Blocks read into shared buffers |
 | `pg_top_statements_temp_blocks_written_total{user,datname,queryid}` | counter | Temporary blocks written |
 | `pg_top_statements_query_info{queryid,query}` | gauge | Text of a statement with series of its own |
+
+## vector_search
+
+Searches by pgvector's distance operators and their time, from pg_stat_statements.
+
+Reads the server, through the extension in the connected database. Cost: as of `top_statements`; the texts of new statements are looked
+at by the server, once each, once a minute at most. Privileges: pg_monitor.
+
+A search is a `SELECT` or `WITH` whose text has a distance operator: `<->`, `<=>`, `<#>`, `<+>`, `<~>` or `<%>`; of several the first
+one tells. Others have operators of these names, too: pg_trgm, PostGIS, and PostgreSQL itself for points. Sums are kept here, so that
+they do not fall when the server forgets a statement. `rate(…_seconds_total) / rate(…_calls_total)` is the mean latency; the server
+keeps no distribution of it. Which index a search used is not known to pg_stat_statements: `pgvector` counts scans by index.
+
+| metric | type | |
+|---|---|---|
+| `pg_vector_search_calls_total{datname,operator}` | counter | Times that statements with this distance operator were executed |
+| `pg_vector_search_seconds_total{datname,operator}` | counter | Time spent executing them |
+| `pg_vector_search_rows_total{datname,operator}` | counter | Rows that they returned |
 
 ## pgbouncer
 
