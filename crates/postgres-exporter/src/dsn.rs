@@ -63,12 +63,14 @@ pub enum SslMode {
 pub struct Ssl {
     /// See [`SslMode`].
     pub mode: SslMode,
-    /// `sslrootcert`: a PEM file with authorities, or `system` for the built-in ones.
+    /// `sslrootcert`: a PEM file with authorities, its text, or `system` for the built-in ones.
     pub root_cert: Option<String>,
-    /// `sslcert`: a PEM file with the client's certificate.
+    /// `sslcert`: a PEM file with the client's certificate, or its text.
     pub cert: Option<String>,
-    /// `sslkey`: a PEM file with the client's private key.
-    pub key: Option<String>,
+    /// `sslkey`: a PEM file with the client's private key, or its text, which is covered.
+    pub key: Option<Secret>,
+    /// Where the files are that nothing names: `~/.postgresql`.
+    pub folder: Option<PathBuf>,
 }
 
 /// One server and how to log in there, complete and checked.
@@ -205,6 +207,7 @@ impl Dsn {
             let written = given.remove(key).filter(|value| !value.is_empty());
             written.or_else(|| environment(variable).filter(|value| !value.is_empty()))
         };
+        let home = environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let host = take("host", "PGHOST");
         let hostaddr = take("hostaddr", "PGHOSTADDR");
         let system_user = || environment("USER").filter(|user| !user.is_empty());
@@ -215,10 +218,9 @@ impl Dsn {
             port: take("port", "PGPORT").map_or(Ok(PORT_DEFAULT), |port| parse_port(&port))?,
             password: take("password", "PGPASSWORD").map(Secret),
             lookups: Lookups {
-                passfile: take("passfile", "PGPASSFILE").map(PathBuf::from).or_else(|| {
-                    let home = environment("HOME").filter(|home| !home.is_empty())?;
-                    Some(PathBuf::from(home).join(".pgpass"))
-                }),
+                passfile: take("passfile", "PGPASSFILE")
+                    .map(PathBuf::from)
+                    .or_else(|| Some(home.as_ref()?.join(".pgpass"))),
                 ..Lookups::default()
             },
             database: take("dbname", "PGDATABASE").unwrap_or_else(|| user.clone()),
@@ -227,7 +229,8 @@ impl Dsn {
                 mode: take("sslmode", "PGSSLMODE").map_or(Ok(SslMode::default()), parse_mode)?,
                 root_cert: take("sslrootcert", "PGSSLROOTCERT"),
                 cert: take("sslcert", "PGSSLCERT"),
-                key: take("sslkey", "PGSSLKEY"),
+                key: take("sslkey", "PGSSLKEY").map(Secret),
+                folder: home.as_ref().map(|home| home.join(".postgresql")),
             },
             connect_timeout: take("connect_timeout", "PGCONNECT_TIMEOUT")
                 .map(|text| text.parse().map_err(|_error| DsnError::ConnectTimeout))

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::{TlsConnector, client};
 
-use crate::dsn::{Ssl, SslMode};
+use crate::dsn::{Secret, Ssl, SslMode};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
@@ -38,7 +38,7 @@ pub enum TlsError {
         /// What is wrong; nothing of the file's contents.
         reason: String,
     },
-    /// `sslcert` without `sslkey`, or the other way round.
+    /// `sslcert` without `sslkey`, or the other way round; the default files count.
     #[error("sslcert and sslkey belong together")]
     Pair,
     /// Certificate and key do not match, or the authorities are of no use.
@@ -66,14 +66,12 @@ impl Tls {
             .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(verifier(ssl, provider)?);
-        let config = match (&ssl.cert, &ssl.key) {
-            (None, None) => builder.with_no_client_auth(),
-            (Some(cert), Some(key)) => {
-                let chain = read_certificates("sslcert", cert)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable("sslkey"))?;
-                builder.with_client_auth_cert(chain, key).map_err(unusable)?
+        let config = match client(ssl)? {
+            None => builder.with_no_client_auth(),
+            Some((cert, key)) => {
+                let chain = read_certificates("sslcert", &cert)?;
+                builder.with_client_auth_cert(chain, read_key(&key)?).map_err(unusable)?
             }
-            _ => return Err(TlsError::Pair),
         };
         Ok(Self { connector: TlsConnector::from(Arc::new(config)) })
     }
@@ -83,6 +81,39 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
     }
+}
+
+/// Certificate and key of the client: what is named, and of what is not, the files in its folder which
+/// are there.
+fn client(ssl: &Ssl) -> Result<Option<(String, Secret)>, TlsError> {
+    let there = |name: &str| {
+        let path = ssl.folder.as_ref()?.join(name);
+        path.is_file().then(|| path.display().to_string())
+    };
+    let cert = ssl.cert.clone().or_else(|| there("postgresql.crt"));
+    let key = || ssl.key.clone().or_else(|| there("postgresql.key").map(Secret::new));
+    match cert {
+        // Nobody asks for it.
+        _ if ssl.mode == SslMode::Disable => Ok(None),
+        None if ssl.key.is_some() => Err(TlsError::Pair),
+        None => Ok(None),
+        Some(cert) => key().map(|key| Some((cert, key))).ok_or(TlsError::Pair),
+    }
+}
+
+/// Whether it is no path but what stands in such a file, as `sslinline` has it.
+fn is_pem(text: &str) -> bool {
+    text.trim_start().starts_with("-----BEGIN")
+}
+
+fn read_key(key: &Secret) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let key = key.reveal();
+    let read = if is_pem(key) {
+        PrivateKeyDer::from_pem_slice(key.as_bytes())
+    } else {
+        PrivateKeyDer::from_pem_file(key)
+    };
+    read.map_err(unreadable("sslkey"))
 }
 
 /// `require` does not look at the certificate, unless there is something to look with: then it is
@@ -121,11 +152,14 @@ fn roots(path: Option<&str>) -> Result<RootCertStore, TlsError> {
 
 fn read_certificates(
     parameter: &'static str,
-    path: &str,
+    place: &str,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable(parameter))?;
-    let certificates: Vec<_> =
-        certificates.collect::<Result<_, _>>().map_err(unreadable(parameter))?;
+    let certificates: Result<Vec<_>, _> = if is_pem(place) {
+        CertificateDer::pem_slice_iter(place.as_bytes()).collect()
+    } else {
+        CertificateDer::pem_file_iter(place).map_err(unreadable(parameter))?.collect()
+    };
+    let certificates = certificates.map_err(unreadable(parameter))?;
     if certificates.is_empty() {
         return Err(TlsError::File { parameter, reason: "no certificate in it".to_owned() });
     }

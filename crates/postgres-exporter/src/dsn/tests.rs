@@ -1,5 +1,7 @@
 //! Tests of data sources: texts in, what we connect with out.
 
+use std::path::Path;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -164,11 +166,25 @@ fn the_environment_fills_in_what_is_missing() {
 }
 
 #[test]
+fn files_that_nothing_names_are_in_the_users_folder() {
+    let home = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+    let dsn = Dsn::parse("postgresql://u@h/x", &home).unwrap();
+    assert_eq!(dsn.ssl.folder.as_deref(), Some(Path::new("/home/me/.postgresql")));
+    assert_eq!(dsn.lookups.passfile.as_deref(), Some(Path::new("/home/me/.pgpass")));
+    assert_eq!(Dsn::parse("postgresql://u@h/x", &|_| None).unwrap().ssl.folder, None);
+}
+
+#[test]
 fn debug_output_covers_the_password() {
-    for text in ["postgres://u:hunter2@h/db", "user=u password=hunter2 host=h"] {
+    for text in [
+        "postgres://u:hunter2@h/db",
+        "user=u password=hunter2 host=h",
+        "user=u sslinline=true sslcert=x sslkey='-----BEGIN hunter2'",
+    ] {
         let dsn = Dsn::parse(text, &|_| None).unwrap();
         assert!(!format!("{dsn:?} {dsn:#?}").contains("hunter2"));
-        assert_eq!(dsn.password.unwrap().reveal(), "hunter2");
+        let secret = dsn.password.or(dsn.ssl.key).unwrap();
+        assert!(secret.reveal().ends_with("hunter2"));
     }
 }
 
