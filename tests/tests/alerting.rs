@@ -239,7 +239,7 @@ impl Sink {
     }
 }
 
-/// Reads one request and answers it.
+/// Reads one request and answers it, as Slack does.
 fn http(mut stream: TcpStream) -> Result<Option<String>> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut length = 0;
@@ -255,7 +255,7 @@ fn http(mut stream: TcpStream) -> Result<Option<String>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")?;
     Ok(Some(String::from_utf8(body)?))
 }
 
@@ -567,4 +567,49 @@ fn nights_are_quiet_where_that_is_asked_for() -> Result<()> {
     ensure!(with(&webhook, &SLOW_A, "firing")?.is_empty(), "a warning was sent at night");
     ensure!(with(&webhook, &TASKS, "firing")?.is_empty(), "a warning was sent at night");
     Ok(())
+}
+
+/// The message that has all of these in it.
+fn told(sink: &Sink, parts: &[&str]) -> Result<String> {
+    eventually_within(PROMISED, &parts.join(" and "), || {
+        let texts: Vec<String> = sink.all().into_iter().map(|(_, text)| text).collect();
+        let found = texts.iter().find(|text| parts.iter().all(|part| text.contains(part)));
+        Ok(found.with_context(|| format!("{texts:#?}"))?.clone())
+    })
+}
+
+/// By Alertmanager's own integrations, whose addresses lead to sinks.
+#[test]
+fn slack_and_pagerduty_are_told() -> Result<()> {
+    let (slack, pagerduty) = (Sink::start(http)?, Sink::start(http)?);
+    let slack_url = format!("http://127.0.0.1:{}/services/x", slack.port);
+    let key = "0123456789abcdef0123456789abcdef";
+    let configured = Configured::new(
+        &[("slack_url", &slack_url), ("pagerduty_key", key)],
+        &[("RUNBOOKS_URL", "https://git.example/lakehouse/")],
+    )?;
+    let key_file = "routing_key_file: /etc/alertmanager/secrets/pagerduty_key";
+    let text = fs::read_to_string(configured.file())?
+        .replace("group_interval: 1m", "group_interval: 5s")
+        .replace(
+            key_file,
+            &format!("{key_file}\n        url: http://127.0.0.1:{}/", pagerduty.port),
+        );
+    fs::write(configured.file(), text)?;
+    let alertmanager = Alertmanager::start(&configured)?;
+
+    alertmanager.fire(&[&DOWN, &SLOW_A])?;
+    let title = "[FIRING:1] critical: ServiceDown is so";
+    let runbook = "https://git.example/lakehouse/docs/runbooks/ServiceDown.md";
+    told(&slack, &["\"channel\":\"#alerts-critical\"", title, runbook])?;
+    let routing = format!("\"routing_key\":\"{key}\"");
+    told(&pagerduty, &[&routing, "\"event_action\":\"trigger\"", title, runbook])?;
+    let warning = "[FIRING:1] warning: ValkeySlowCommands is so";
+    told(&slack, &["\"channel\":\"#alerts\"", warning])?;
+    let woken = pagerduty.all().iter().any(|(_, text)| text.contains(SLOW_A.name));
+    ensure!(!woken, "PagerDuty was told of a warning");
+
+    alertmanager.fire(&[&Alert { ends: OVER, ..DOWN }])?;
+    told(&slack, &["[RESOLVED] critical: ServiceDown is so"])?;
+    told(&pagerduty, &[&routing, "\"event_action\":\"resolve\""]).map(drop)
 }
