@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use e2e::{eventually_within, get};
 
-use crate::stack::{self, PREFIX, STATSD_EXPORTER, container, metrics};
+use crate::{
+    grafana,
+    stack::{self, PREFIX, STATSD_EXPORTER, container, metrics},
+};
 
 pub(crate) fn airflow_works_while_statsd_exporter_is_down() -> Result<()> {
     let runs = || -> Result<u32> {
@@ -109,7 +112,7 @@ pub(crate) fn the_platform_runs_without_its_monitoring() -> Result<()> {
 const FIVE: &str = "AirflowTaskFailureHigh|SeaweedFSDiskUsageHigh|ValkeyMemoryHigh|PostgresConnectionsHigh|ServiceDown";
 
 /// Longer than the five minutes that the alerts look back.
-const OUTAGE: Duration = Duration::from_mins(7);
+const OUTAGE: Duration = Duration::from_mins(6);
 
 /// The exporters go on counting while Prometheus is away; afterwards there is a gap, and no alert takes
 /// the jump for a failure.
@@ -145,22 +148,40 @@ pub(crate) fn an_outage_of_prometheus_leaves_a_gap_and_no_false_alert() -> Resul
     Ok(())
 }
 
-/// What was saved is there again, and what came after it is not.
+/// What was saved is there again, and what came after it is not: samples of Prometheus, users of Grafana.
 pub(crate) fn what_was_saved_can_be_brought_back() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().to_str().context("a path")?;
     let saved = stack::value("vector(time())")?;
     let series = stack::query(&format!("up @ {saved:.0}"))?;
+    let users = [format!("saved-{saved:.0}"), format!("late-{saved:.0}")];
+    if stack::has_grafana() {
+        grafana::add_user(&users[0])?;
+    }
     stack::run_with("backup", &[path])?;
+    if stack::has_grafana() {
+        grafana::wait_until_ready()?;
+        grafana::add_user(&users[1])?;
+    }
     stack::wait_for(&format!("count(up) == {}", series.len()), Duration::from_mins(2))?;
+    let again = stack::value("vector(time())")?;
+    stack::wait_for(&format!("vector(time()) > {again} + 20"), Duration::from_mins(1))?;
     let later = stack::value("vector(time())")?;
+    let between = format!("count_over_time(up[20s] @ {later:.0})");
+    ensure!(!stack::query(&between)?.is_empty(), "no sample after the backup");
+
     stack::run_with("restore", &[path])?;
     eventually_within(Duration::from_mins(2), "Prometheus is back", || {
         ensure!(stack::is_up(), "not ready");
         Ok(())
     })?;
     ensure!(stack::query(&format!("up @ {saved:.0}"))? == series, "what was saved");
-    let between = stack::query(&format!("last_over_time(up[5s] @ {later:.0})"))?;
-    ensure!(between.is_empty(), "kept although it came after: {between:?}");
+    let kept = stack::query(&between)?;
+    ensure!(kept.is_empty(), "kept although it came after: {kept:?}");
+    if stack::has_grafana() {
+        grafana::wait_until_ready()?;
+        ensure!(grafana::has_user(&users[0])?, "the user that was saved is gone");
+        ensure!(!grafana::has_user(&users[1])?, "the user that came after is there");
+    }
     Ok(())
 }

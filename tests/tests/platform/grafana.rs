@@ -253,17 +253,29 @@ pub(crate) fn it_shows_the_alert_that_fires() -> Result<()> {
     })
 }
 
+pub(crate) fn wait_until_ready() -> Result<()> {
+    eventually_within(Duration::from_mins(2), "Grafana answers", || api("/api/health").map(drop))
+}
+
+pub(crate) fn add_user(name: &str) -> Result<()> {
+    let user = json!({"name": name, "login": name, "password": "e2e-password"});
+    post("/api/admin/users", &user).map(drop)
+}
+
+pub(crate) fn has_user(name: &str) -> Result<bool> {
+    Ok(list(&api(&format!("/api/users/search?query={name}"))?["users"]).count() == 1)
+}
+
 /// Grafana is away for a while and is then made anew: Prometheus goes on, what users did is still there,
 /// what is provisioned is there once.
 pub(crate) fn its_state_survives_a_new_container() -> Result<()> {
-    let user = json!({"name": "e2e", "login": "e2e", "password": "e2e-password"});
-    post("/api/admin/users", &user)?;
+    add_user("e2e")?;
     let start = stack::value("vector(time())")?;
     stack::docker(&["rm", "--force", &container("grafana")])?;
     stack::wait_for(&format!("vector(time()) > {}", start + 60.0), Duration::from_mins(2))?;
     let scrapes = stack::value("count_over_time(up{job=\"prometheus\"}[1m])")?;
     ensure!((3.0..=5.0).contains(&scrapes), "{scrapes} scrapes in a minute without Grafana");
     stack::run("up")?;
-    ensure!(list(&api("/api/users/search?query=e2e")?["users"]).count() == 1, "the user is gone");
+    ensure!(has_user("e2e")?, "the user is gone");
     everything_is_there_from_the_first_start()
 }

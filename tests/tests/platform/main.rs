@@ -10,11 +10,14 @@ use e2e::Browser;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod alerts;
+mod broken;
 mod faults;
 mod grafana;
+mod harm;
 mod live;
 mod pages;
 mod provoke;
+mod secured;
 mod series;
 mod stack;
 mod storage;
@@ -70,7 +73,9 @@ const STEPS: &[Step] = steps![
 /// What `E2E_FULL=1` adds: it takes half an hour, and 4 GB more for Trino.
 const FULL: &[Step] = steps![
     provoke::what_an_operator_fears_alerts_and_resolves,
-    provoke::what_takes_longer_alerts_and_resolves,
+    provoke::what_stops_airflow_alerts_and_resolves,
+    broken::monitoring_that_does_not_work_alerts_and_resolves,
+    secured::prometheus_scrapes_exporters_over_tls,
     faults::an_outage_of_prometheus_leaves_a_gap_and_no_false_alert,
     faults::what_was_saved_can_be_brought_back,
     live::trino_is_scraped_where_its_profile_is_on,

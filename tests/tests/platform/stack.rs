@@ -129,7 +129,12 @@ pub(crate) fn api(path: &str) -> Result<Value> {
 
 /// An instant query.
 pub(crate) fn query(expression: &str) -> Result<Vec<Series>> {
-    let mut answer = ureq::get(format!("{PROMETHEUS}/api/v1/query"))
+    query_at(PROMETHEUS, expression)
+}
+
+/// An instant query, of another Prometheus than the platform's.
+pub(crate) fn query_at(prometheus: &str, expression: &str) -> Result<Vec<Series>> {
+    let mut answer = ureq::get(format!("{prometheus}/api/v1/query"))
         .query("query", expression)
         .config()
         .timeout_global(Some(Duration::from_secs(30)))
@@ -209,6 +214,16 @@ pub(crate) fn wait_for_inhibition(alert: &str, limit: Duration) -> Result<()> {
 
 pub(crate) fn container(service: &str) -> String {
     format!("{PREFIX}-{service}")
+}
+
+/// The network of the platform.
+pub(crate) fn network() -> String {
+    format!("{PREFIX}_default")
+}
+
+/// The image of a service.
+pub(crate) fn image(service: &str) -> Result<String> {
+    inspect(service, "{{.Config.Image}}")
 }
 
 /// `/metrics` of an exporter, which has to answer 200.

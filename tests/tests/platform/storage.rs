@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{eventually_within, get};
 use serde_json::Value;
 
-use crate::stack::{self, PREFIX};
+use crate::stack;
 
 /// Where the Prometheus of these steps is published.
 pub(crate) const ADDRESS: &str = "http://127.0.0.1:19091";
@@ -21,25 +21,45 @@ pub(crate) struct Container(String);
 impl Container {
     /// Of the platform's image, which `IMAGE` stands for among the arguments.
     fn run(name: &str, arguments: &[&str]) -> Result<Self> {
-        Self::of(&stack::inspect("prometheus", "{{.Config.Image}}")?, name, arguments)
+        Self::of(&stack::image("prometheus")?, name, arguments)
     }
 
+    /// Published at [`ADDRESS`].
     pub(crate) fn of(image: &str, name: &str, arguments: &[&str]) -> Result<Self> {
-        let name = format!("{PREFIX}-{name}");
-        let fixed = ["run", "--detach", "--name", &name, "--publish", "127.0.0.1:19091:9090"];
+        Self::start(image, name, &["--publish", "127.0.0.1:19091:9090"], arguments)
+    }
+
+    /// On the platform's network, under the name of the container.
+    pub(crate) fn beside(image: &str, name: &str, arguments: &[&str]) -> Result<Self> {
+        Self::start(image, name, &["--network", &stack::network()], arguments)
+    }
+
+    fn start(image: &str, name: &str, options: &[&str], arguments: &[&str]) -> Result<Self> {
+        let own = Self(stack::container(name));
+        // What an interrupted run may have left.
+        own.remove();
         let arguments: Vec<_> = arguments
             .iter()
             .map(|argument| if *argument == "IMAGE" { image } else { *argument })
             .collect();
-        stack::docker(&[&fixed, arguments.as_slice()].concat())?;
-        Ok(Self(name))
+        let fixed = ["run", "--detach", "--name", &own.0];
+        stack::docker(&[&fixed[..], options, arguments.as_slice()].concat())?;
+        Ok(own)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn remove(&self) {
+        // A container that is gone already needs no removal.
+        let _removed = stack::docker(&["rm", "--force", "--volumes", &self.0]);
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // A container that is gone already needs no removal.
-        let _removed = stack::docker(&["rm", "--force", "--volumes", &self.0]);
+        self.remove();
     }
 }
 

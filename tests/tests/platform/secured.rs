@@ -1,0 +1,122 @@
+//! TLS with certificates on both sides, between a Prometheus and all three exporters, each in a container
+//! of the platform's image on the platform's network.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Result, ensure};
+use e2e::eventually_within;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::{
+    stack,
+    storage::{ADDRESS, Container, readable, wait_until_ready},
+};
+
+const EXPORTERS: [(&str, u16); 3] =
+    [("statsd-exporter", 9102), ("postgres-exporter", 9187), ("valkey-exporter", 9121)];
+
+/// The exporter's name on the network.
+fn name(exporter: &str) -> String {
+    format!("tls-{exporter}")
+}
+
+/// An authority, and what it signs for the exporters and for Prometheus.
+fn certificates(folder: &Path) -> Result<()> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    fs::write(folder.join("ca.crt"), issuer.pem())?;
+    let exporters = EXPORTERS.map(|(exporter, _)| stack::container(&name(exporter))).to_vec();
+    for (owner, names) in [("server", exporters), ("client", vec!["prometheus".to_owned()])] {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, owner);
+        let certificate = params.signed_by(&key, &issuer)?;
+        fs::write(folder.join(format!("{owner}.crt")), certificate.pem())?;
+        fs::write(folder.join(format!("{owner}.key")), key.serialize_pem())?;
+    }
+    Ok(())
+}
+
+/// Three ways to ask, of which one is right.
+const PROMETHEUS: &str = "\
+global: {scrape_interval: 2s, scrape_timeout: 2s}
+scrape_configs:
+- job_name: tls
+  scheme: https
+  tls_config: {ca_file: /input/ca.crt, cert_file: /input/client.crt, key_file: /input/client.key}
+  static_configs: &exporters [{targets: [TARGETS]}]
+- job_name: no-certificate
+  scheme: https
+  tls_config: {ca_file: /input/ca.crt}
+  static_configs: *exporters
+- job_name: plain
+  static_configs: *exporters
+";
+
+fn write_input(folder: &Path) -> Result<()> {
+    certificates(folder)?;
+    let web = "tls_server_config: {cert_file: server.crt, key_file: server.key, \
+               client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}\n";
+    fs::write(folder.join("web.yml"), web)?;
+    let targets =
+        EXPORTERS.map(|(exporter, port)| format!("'{}:{port}'", stack::container(&name(exporter))));
+    let prometheus = PROMETHEUS.replace("TARGETS", &targets.join(", "));
+    Ok(fs::write(folder.join("prometheus.yml"), prometheus)?)
+}
+
+/// With the environment of the platform's own, and its certificate.
+fn start(exporter: &str, mount: &str) -> Result<Container> {
+    let environment = stack::inspect(exporter, "{{range .Config.Env}}{{println .}}{{end}}")?;
+    let mut arguments = vec!["--volume", mount];
+    for variable in environment.lines().filter(|line| line.contains('=')) {
+        arguments.extend(["--env", variable]);
+    }
+    arguments.extend(["IMAGE", "--web.config.file=/input/web.yml"]);
+    Container::beside(&stack::image(exporter)?, &name(exporter), &arguments)
+}
+
+pub(crate) fn prometheus_scrapes_exporters_over_tls() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    write_input(folder.path())?;
+    let mount = readable(folder.path())?;
+    let mut exporters = Vec::new();
+    for (exporter, _) in EXPORTERS {
+        exporters.push(start(exporter, &mount)?);
+    }
+    let _prometheus = Container::of(
+        &stack::image("prometheus")?,
+        "tls",
+        &[
+            "--network",
+            &stack::network(),
+            "--volume",
+            &mount,
+            "IMAGE",
+            "--config.file=/input/prometheus.yml",
+            "--storage.tsdb.path=/prometheus",
+        ],
+    )?;
+    wait_until_ready()?;
+    for is_so in [
+        r#"count(up{job="tls"} == 1) == 3 and count(up == 0) == 6"#,
+        r#"count({job="tls", __name__=~"statsd_exporter_lines_total|pg_up|redis_up"}) == 3"#,
+    ] {
+        eventually_within(Duration::from_mins(2), is_so, || {
+            let up = stack::query_at(ADDRESS, "up")?;
+            ensure!(!stack::query_at(ADDRESS, is_so)?.is_empty(), "{up:?}");
+            Ok(())
+        })?;
+    }
+    // The image's own check finds TLS by itself.
+    for exporter in &exporters {
+        eventually_within(Duration::from_mins(1), "it is healthy", || {
+            let state = ["inspect", "--format", "{{.State.Health.Status}}", exporter.name()];
+            let state = stack::docker(&state)?;
+            ensure!(state == "healthy", "{} is {state}", exporter.name());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
