@@ -251,6 +251,8 @@ async fn every_collector_sees_what_it_is_for() -> Result<()> {
     eventually("there is something for every collector", || seen(&exporter, has_vectors))?;
     an_estimate_is_near_the_truth(&owner, &exporter).await?;
     queries_are_asked(&exporter)?;
+    queries_are_asked_on_probes(&exporter, &server)?;
+    a_prefix_is_for_maps_and_old_queries(&server, folder.path())?;
     a_wrong_file_changes_nothing(&exporter, folder.path())?;
     a_query_is_explained(&server, &file)
 }
@@ -349,11 +351,21 @@ shop:
   metrics:
     - name: {usage: LABEL}
     - n: {usage: GAUGE, description: Things, nulls: absent}
+dice:
+  query: |
+    SELECT array_agg(le ORDER BY le) AS eyes, array_agg(n ORDER BY le) AS eyes_bucket,
+           21 AS eyes_sum, 6 AS eyes_count, array_agg(le) AS half, 'many' AS half_count
+    FROM (SELECT le, count(*) AS n FROM unnest(ARRAY[2, 4]) AS le
+          JOIN generate_series(1, 6) AS eye ON eye <= le GROUP BY le) AS counted
+  metrics:
+    - eyes: {usage: HISTOGRAM, description: Eyes of a die}
+    - half: {usage: HISTOGRAM, description: Without counts}
 broken: {query: SELECT 1 / 0 AS n}
 cached: {query: 'SELECT extract(epoch FROM clock_timestamp()) AS at', ttl: 1h}
 often: {query: 'SELECT extract(epoch FROM clock_timestamp()) AS at', schedule: 0.5}
 slow: {query: SELECT pg_sleep(30), timeout: 200ms}
 elsewhere: {query: SELECT 1 AS n, role: standby}
+unprobed: {query: SELECT 1 AS n, tags: ['not:probe']}
 never: {query: SELECT 1 AS n, predicate_query: SELECT false}
 needs: {query: SELECT 1 AS n, extensions: [no_such_extension]}
 everywhere: {query: SELECT 1 AS n, databases: ['*', '!airflow']}
@@ -375,7 +387,18 @@ fn queries_are_asked(exporter: &Exporter) -> Result<()> {
     let page = exporter.metrics()?;
     ensure!(page.value("shop_n", &[("name", "a")]) == Some(1.0), "shop_n");
     ensure!(page.all("shop_n", &[]).count() == 1, "NULL is absent");
-    for query in ["shop", "cached", "everywhere", "often"] {
+    for (name, labels, expected) in [
+        ("dice_eyes_bucket", &[("le", "2")][..], 2.0),
+        ("dice_eyes_bucket", &[("le", "4")], 4.0),
+        ("dice_eyes_bucket", &[("le", "+Inf")], 6.0),
+        ("dice_eyes_sum", &[], 21.0),
+        ("pg_queries_dropped", &[("query", "dice"), ("reason", "buckets")], 1.0),
+    ] {
+        let value = page.value(name, labels);
+        ensure!(value == Some(expected), "{name}{labels:?} is {value:?}");
+    }
+    ensure!(page.kind("dice_eyes") == Some("histogram"), "{:?}", page.kind("dice_eyes"));
+    for query in ["shop", "cached", "everywhere", "often", "unprobed"] {
         let success = page.value("pg_queries_success", &[("query", query)]);
         ensure!(success == Some(1.0), "{query}: {success:?}\n{}", exporter.log());
     }
@@ -417,6 +440,53 @@ fn queries_are_asked(exporter: &Exporter) -> Result<()> {
     ensure!(payments == "failing", "{}", health.body);
     ensure!(reason == "the newest data is 100 s old, 60 s are allowed", "{reason}");
     ensure!(exporter.get("/health/ready")?.status == 200, "old data is no reason to restart");
+    Ok(())
+}
+
+/// The same server, named by the scraper: what ran in the background there is asked with the scrape.
+fn queries_are_asked_on_probes(exporter: &Exporter, server: &Postgres) -> Result<()> {
+    let target =
+        server.dsn().bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
+    let probe = || {
+        let answer = exporter.get(&format!("/probe?target={target}"))?;
+        ensure!(answer.status == 200, "{}", answer.body);
+        Ok(Page::parse(&answer.body))
+    };
+    let page = probe()?;
+    ensure!(page.value("shop_n", &[("name", "a")]) == Some(1.0), "shop_n");
+    for query in ["shop", "dice", "cached", "often", "everywhere"] {
+        let success = page.value("pg_queries_success", &[("query", query)]);
+        ensure!(success == Some(1.0), "{query}: {success:?}\n{}", exporter.log());
+    }
+    let elsewhere = [("query", "unprobed"), ("reason", "tag")];
+    ensure!(page.value("pg_queries_skipped", &elsewhere) == Some(1.0), "not:probe");
+    let cached = |page: &Page| page.value("cached_at", &[]).context("cached_at");
+    ensure!((cached(&probe()?)? - cached(&page)?).abs() < f64::EPSILON, "asked again");
+    ensure!(page.value("pg_up", &[]) == Some(1.0), "pg_up");
+    Ok(())
+}
+
+fn a_prefix_is_for_maps_and_old_queries(server: &Postgres, folder: &Path) -> Result<()> {
+    let path = folder.join("old.yaml");
+    fs::write(&path, "pg_things: {query: SELECT 1 AS n}\n")?;
+    let file = format!("--extend.query-path={}", path.display());
+    for (flags, names) in [
+        (
+            &["--compat=0.20"][..],
+            &["acme_stat_database_conflicts_confl_lock", "pg_stat_activity_count"],
+        ),
+        (&["--compat=0.19"], &["acme_stat_activity_count", "pg_replication_slot_slot_is_active"]),
+    ] {
+        let args: Vec<&str> = [flags, &[file.as_str(), "--metric-prefix=acme"]].concat();
+        let page = server.exporter(&args)?.metrics()?;
+        let always = ["acme_things_n", "pg_up", "pg_static", "pg_settings_max_connections"];
+        for name in always.iter().chain(names) {
+            ensure!(page.all(name, &[]).count() > 0, "{flags:?}: {name} is not there");
+        }
+        for name in ["pg_things_n", "pg_stat_database_conflicts_confl_lock"] {
+            ensure!(page.all(name, &[]).count() == 0, "{flags:?}: {name}");
+        }
+    }
     Ok(())
 }
 

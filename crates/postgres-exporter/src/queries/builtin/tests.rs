@@ -67,7 +67,7 @@ Statements that take most time now, and all others as one, from pg_stat_statemen
 
 Reads the server, through the extension in the connected database. Cost: the server copies the counts of all its statements (5,000
 by default) for each scrape; texts are read, with `--collector.stat_statements.include_query`, for new members alone.
-Privileges: pg_monitor. Run against PostgreSQL 17 by hand alone.
+Privileges: pg_monitor.
 
 The 50 statements with most time (or `--collector.stat_statements.limit` where that is less) have series of their own. A statement takes
 the place of one of them only when it takes half as much time again, so that series do not come and go. All others are one series with
