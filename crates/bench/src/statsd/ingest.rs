@@ -81,6 +81,13 @@ pub(crate) fn measure_telegraf(contenders: &[Contender]) -> Result<String> {
     measure_rival(contenders, about, "", [2e5, 3e4, 6e4])
 }
 
+/// The OpenTelemetry collector, of which nothing but its receiver of StatsD and its page for Prometheus is built.
+pub(crate) fn measure_otelcol(contenders: &[Contender]) -> Result<String> {
+    let about = "## Beside the OpenTelemetry collector\n\nIts receiver of StatsD, which aggregates once a second, and its page \
+                 for Prometheus; the sum of\nits counters is what is checked.\n\n";
+    measure_rival(contenders, about, "", [2e5, 3e4, 6e4])
+}
+
 /// Counters packed and alone, at the same rates for both.
 fn measure_rival(
     contenders: &[Contender],
@@ -207,7 +214,7 @@ fn round(contender: &Contender, cell: &Cell, rate: f64) -> Result<Round> {
     for _ in 0..20 {
         let observers = cell.mapping.contains("observer_type");
         shown = match contender.kind {
-            Kind::Netdata | Kind::Telegraf => program.samples()?,
+            Kind::Netdata | Kind::Telegraf | Kind::Otelcol => program.samples()?,
             Kind::Exporter if observers => count(&program)?,
             Kind::Exporter => program.sum(cell.sum, "/metrics")?,
         };

@@ -3,9 +3,9 @@
 //!
 //! Prints a page of Markdown. `deploy/bench-statsd` prepares both programs and keeps the page.
 //! The peer is named by its path in `STATSD_EXPORTER_PEER`; without it, ours runs alone. Words on
-//! the command line choose parts: `ingest`, `mapped`, `netdata`, `telegraf`, `loss`, `memory`, `page`, `idle`.
+//! the command line choose parts: `ingest`, `mapped`, `netdata`, `telegraf`, `otelcol`, `loss`, `memory`, `page`, `idle`.
 //! netdata, which takes lines but shows no such page, is named by `NETDATA_PEER`, Telegraf by
-//! `TELEGRAF_PEER`.
+//! `TELEGRAF_PEER`, the OpenTelemetry collector by `OTELCOL_PEER`.
 
 use std::{
     env,
@@ -41,14 +41,16 @@ fn main() -> Result<()> {
     let exporters = with("STATSD_EXPORTER_PEER", "statsd_exporter", Kind::Exporter);
     let collectors = with("NETDATA_PEER", "netdata", Kind::Netdata);
     let agents = with("TELEGRAF_PEER", "Telegraf", Kind::Telegraf);
+    let gatherers = with("OTELCOL_PEER", "OpenTelemetry collector", Kind::Otelcol);
     let chosen: Vec<String> = env::args().skip(1).collect();
     let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     let mut page = heading()?;
-    let parts: [(&str, &[Contender], Part); 8] = [
+    let parts: [(&str, &[Contender], Part); 9] = [
         ("ingest", &exporters, ingest::measure),
         ("mapped", &exporters, ingest::measure_mapped),
         ("netdata", &collectors, ingest::measure_netdata),
         ("telegraf", &agents, ingest::measure_telegraf),
+        ("otelcol", &gatherers, ingest::measure_otelcol),
         ("loss", &exporters, loss::measure),
         ("memory", &exporters, memory::measure),
         ("page", &exporters, page::measure),

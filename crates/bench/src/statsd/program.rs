@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Netdata,
     /// An agent which shows its counters once a second.
     Telegraf,
+    /// The OpenTelemetry collector, which does so too.
+    Otelcol,
 }
 
 impl Kind {
@@ -40,7 +42,7 @@ impl Kind {
         match self {
             Self::Exporter => "/-/healthy",
             Self::Netdata => "/api/v1/info",
-            Self::Telegraf => "/metrics",
+            Self::Telegraf | Self::Otelcol => "/metrics",
         }
     }
 
@@ -54,7 +56,7 @@ impl Kind {
                 "/api/v1/allmetrics?format=prometheus&help=no&source=raw&timestamps=no",
                 "netdata_netdata_statsd_events_total{chart=\"netdata.statsd_events\",family=\"statsd\",dimension=\"counters\"}",
             ),
-            Self::Telegraf => ("/metrics", "shop_"),
+            Self::Telegraf | Self::Otelcol => ("/metrics", "shop_"),
         }
     }
 
@@ -62,7 +64,7 @@ impl Kind {
     const fn shows_every(self) -> Duration {
         match self {
             Self::Exporter => Duration::from_millis(400),
-            Self::Netdata | Self::Telegraf => Duration::from_millis(2_200),
+            Self::Netdata | Self::Telegraf | Self::Otelcol => Duration::from_millis(2_200),
         }
     }
 }
@@ -99,6 +101,7 @@ impl Program {
             Kind::Exporter => exporter(&mut command, &folder, udp, http, mapping)?,
             Kind::Netdata => netdata(&mut command, &folder, udp, http)?,
             Kind::Telegraf => telegraf(&mut command, &folder, udp, http)?,
+            Kind::Otelcol => otelcol(&mut command, &folder, udp, http)?,
         }
         let child = command
             .args(flags)
@@ -297,6 +300,20 @@ fn telegraf(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketA
     );
     fs::write(&file, text)?;
     command.arg("--config").arg(file);
+    Ok(())
+}
+
+/// A configuration with its receiver of StatsD, and the page of what it counts.
+fn otelcol(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAddr) -> Result<()> {
+    let file = folder.join("otelcol.yaml");
+    let text = format!(
+        "receivers:\n  statsd: {{endpoint: '{udp}', transport: udp, aggregation_interval: 1s, is_monotonic_counter: true}}\n\
+         exporters:\n  prometheus: {{endpoint: '{http}', metric_expiration: 24h}}\n\
+         service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  \
+         pipelines: {{metrics: {{receivers: [statsd], exporters: [prometheus]}}}}\n",
+    );
+    fs::write(&file, text)?;
+    command.arg(file);
     Ok(())
 }
 
