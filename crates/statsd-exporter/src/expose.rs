@@ -156,9 +156,10 @@ async fn explain(State(pipeline): State<Arc<Pipeline>>, RawQuery(query): RawQuer
         );
     };
     let mut labels = Labels::default();
-    for tag in query.all("tag") {
+    let tags = query.all("tag");
+    for tag in &tags {
         if let Some((key, value)) = tag.split_once(':') {
-            labels.set(key.to_owned(), value.to_owned());
+            labels.set(key, value);
         }
     }
     let types = query.all("type");

@@ -3,7 +3,7 @@
 //! The grammar is that of `statsd_exporter` 0.31, with its losses repaired: `DogStatsD`'s packed
 //! counters and gauges, `c:` without tags, `e:` and `card:` fields, and `\r` at the end of a line.
 
-use std::hash::BuildHasher as _;
+use std::{borrow::Cow, hash::BuildHasher as _};
 
 use foldhash::quality::FixedState;
 use thiserror::Error;
@@ -15,7 +15,7 @@ mod value;
 
 pub use escape::escape;
 pub use quick::quick;
-pub use tags::{Dialect, Labels, Valueless};
+pub use tags::{Dialect, Label, Labels, Valueless};
 
 use tags::{Section, pairs, split_section, text};
 
@@ -477,27 +477,26 @@ impl Fields<'_> {
 
 /// A sample's name and labels, read from its identity once for each series.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Named {
+pub struct Named<'a> {
     /// The name without tags, as the client wrote it.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// Keys are label names, values are as the client wrote them.
-    pub labels: Labels,
+    pub labels: Labels<'a>,
     /// Tags before the colon which had to be left out; the tally of a line has them, too.
     pub section_errors: u64,
     /// Tags behind the value which had to be left out.
     pub tag_errors: u64,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
     /// Reads name and labels. The cold path: it allocates.
-    pub fn read(&self, dialect: Dialect) -> Named {
+    pub fn read(&self, dialect: Dialect) -> Named<'a> {
         let Section { before, after, tags, broken } = split_section(self.section, dialect);
-        let mut named = Named {
-            name: text(before).into_owned(),
-            section_errors: u64::from(broken),
-            ..Named::default()
-        };
-        named.name.push_str(&text(after));
+        let mut named =
+            Named { name: text(before), section_errors: u64::from(broken), ..Named::default() };
+        if !after.is_empty() {
+            named.name.to_mut().push_str(&text(after));
+        }
         for pair in pairs(tags, b'=', Valueless::Refused) {
             let set = pair.is_some_and(|(key, value)| named.labels.set_raw(key, value));
             named.section_errors += u64::from(!set);
@@ -517,7 +516,7 @@ impl Identity<'_> {
                 }
                 field => {
                     if let Some((label, value)) = origin(field, dialect) {
-                        named.labels.set(label.to_owned(), text(value).into_owned());
+                        named.labels.set(label, text(value));
                     }
                 }
             }

@@ -143,7 +143,7 @@ pub enum Mapped<'m> {
         /// The metric name; empty where the rule's references caught nothing.
         name: String,
         /// The client's labels and the rule's.
-        labels: Labels,
+        labels: Labels<'m>,
         /// Multiplies values.
         scale: f64,
         /// What the rule makes of the sample's kind.
@@ -163,7 +163,7 @@ pub struct Initial<'m> {
     /// What the series counts or measures.
     pub kind: Kind,
     /// The rule's labels.
-    pub labels: Labels,
+    pub labels: Labels<'m>,
     /// The value it starts with.
     pub value: f64,
     /// How the series is kept.
@@ -227,7 +227,7 @@ impl Mapping {
     /// Gives a sample's name, before it is escaped, its metric name and labels.
     ///
     /// Globs come before regular expressions, whatever the order of the file.
-    pub fn apply(&self, name: &str, kind: Kind, mut labels: Labels) -> Mapped<'_> {
+    pub fn apply<'a>(&'a self, name: &str, kind: Kind, mut labels: Labels<'a>) -> Mapped<'a> {
         let found = self.find(name, kind, &labels);
         labels.retain(|key| !self.drop_labels.iter().any(|glob| glob::text_fits(glob, key)));
         match found {
@@ -287,7 +287,12 @@ impl Mapping {
         })
     }
 
-    fn find<'a>(&self, name: &'a str, kind: Kind, labels: &Labels) -> Option<(usize, Caught<'a>)> {
+    fn find<'a>(
+        &self,
+        name: &'a str,
+        kind: Kind,
+        labels: &Labels<'_>,
+    ) -> Option<(usize, Caught<'a>)> {
         if let Some(index) = self.globs.find(name, kind, &|rule| self.rules[rule].tags_fit(labels))
         {
             return Some((index, Caught::Glob(glob::stars(&self.rules[index].pattern, name))));
@@ -303,26 +308,31 @@ impl Mapping {
 }
 
 /// Whether the labels have a tag, and its value fits.
-fn tag_fits((key, glob): &(String, String), labels: &Labels) -> bool {
+fn tag_fits((key, glob): &(String, String), labels: &Labels<'_>) -> bool {
     labels.get(key).is_some_and(|value| glob::text_fits(glob, value))
 }
 
 impl Mapping {
     /// The index of the rule which takes a sample.
-    fn winner(&self, name: &str, kind: Kind, labels: &Labels) -> Option<usize> {
+    fn winner(&self, name: &str, kind: Kind, labels: &Labels<'_>) -> Option<usize> {
         self.find(name, kind, labels).map(|(index, _)| index)
     }
 }
 
 impl Rule {
-    fn tags_fit(&self, labels: &Labels) -> bool {
+    fn tags_fit(&self, labels: &Labels<'_>) -> bool {
         self.tags.iter().all(|tag| tag_fits(tag, labels))
     }
 
-    fn apply(&self, index: usize, caught: &Caught<'_>, mut labels: Labels) -> Mapped<'_> {
+    fn apply<'a>(
+        &'a self,
+        index: usize,
+        caught: &Caught<'_>,
+        mut labels: Labels<'a>,
+    ) -> Mapped<'a> {
         for (old, new) in &self.rename_labels {
             if let Some(value) = labels.take(old) {
-                labels.set(new.clone(), value);
+                labels.set(new, value);
             }
         }
         labels.retain(|key| !self.drop_labels.iter().any(|glob| glob::text_fits(glob, key)));
@@ -330,7 +340,7 @@ impl Rule {
         escape(&self.name.expand(caught), &mut name);
         for (key, value) in &self.labels {
             if !(self.honor_labels && labels.contains(key)) {
-                labels.set(key.clone(), value.expand(caught));
+                labels.set(key, value.expand(caught));
             }
         }
         let Self { scale, convert, ref settings, .. } = *self;

@@ -474,7 +474,7 @@ struct Plan<'m> {
 /// The series which an identity asks for.
 struct Wanted<'m> {
     name: String,
-    labels: Labels,
+    labels: Labels<'m>,
     shape: Shape,
     settings: &'m Settings,
     kind: Kind,
@@ -499,7 +499,7 @@ impl Wanted<'_> {
     }
 }
 
-fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'_>, dialect: Dialect) -> Plan<'m> {
+fn plan<'m>(mapping: &'m Mapping, identity: &Identity<'m>, dialect: Dialect) -> Plan<'m> {
     let named = identity.read(dialect);
     let tagged = !named.labels.as_slice().is_empty();
     let mut route = Route {

@@ -17,15 +17,26 @@ impl LabelBlock {
     pub fn new(labels: &[(&str, &str)]) -> Option<Self> {
         let mut sorted: Vec<_> = labels.to_vec();
         sorted.sort_by_key(|(name, _)| *name);
-        let valid = sorted.iter().all(|(name, _)| is_label_name(name))
-            && sorted.windows(2).all(|pair| pair[0].0 != pair[1].0);
-        if !valid {
-            return None;
+        Self::of_sorted(sorted.into_iter())
+    }
+
+    /// Escapes labels which are sorted by name. `None` if they are not, or a name is not a label name or
+    /// is there twice.
+    #[must_use]
+    pub fn of_sorted<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<Self> {
+        let mut bytes = 0_usize;
+        let mut before = "";
+        for (name, value) in labels.clone() {
+            // No label name is empty, so the first one comes behind nothing.
+            if !is_label_name(name) || name <= before {
+                return None;
+            }
+            before = name;
+            bytes += name.len() + value.len() + 4;
         }
         // Exact where nothing is escaped, so that the box is not moved.
-        let bytes = sorted.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
         let mut text = String::with_capacity(bytes.saturating_sub(1));
-        for (name, value) in sorted {
+        for (name, value) in labels {
             if !text.is_empty() {
                 text.push(',');
             }

@@ -1,6 +1,8 @@
 //! Tags in the four ways clients write them.
 
-use super::escape::escape;
+use std::borrow::Cow;
+
+use super::escape::escaped;
 
 /// Which ways of writing tags are understood.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,14 +122,19 @@ pub(super) fn pairs(
     })
 }
 
-/// A sample's labels while its series is looked for: unique keys, the later value wins.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Labels(Vec<(String, String)>);
+/// A label's name and value.
+pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-impl Labels {
+/// A sample's labels while its series is looked for: unique keys, the later value wins. What need not
+/// be changed stays in the line, or in the rule, that it comes from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Labels<'a>(Vec<Label<'a>>);
+
+impl<'a> Labels<'a> {
     /// Sets `key`, which is a label name already.
-    pub fn set(&mut self, key: String, value: String) {
-        match self.0.binary_search_by(|(known, _)| known.as_str().cmp(&key)) {
+    pub fn set(&mut self, key: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (key, value) = (key.into(), value.into());
+        match self.find(&key) {
             Ok(at) => self.0[at].1 = value,
             Err(at) => {
                 if self.0.is_empty() {
@@ -140,18 +147,18 @@ impl Labels {
 
     /// Whether `key` is there.
     pub fn contains(&self, key: &str) -> bool {
-        self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).is_ok()
+        self.find(key).is_ok()
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
+        let at = self.find(key).ok()?;
         Some(&self.0[at].1)
     }
 
     /// Takes `key` out.
-    pub fn take(&mut self, key: &str) -> Option<String> {
-        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
+    pub fn take(&mut self, key: &str) -> Option<Cow<'a, str>> {
+        let at = self.find(key).ok()?;
         Some(self.0.remove(at).1)
     }
 
@@ -162,29 +169,32 @@ impl Labels {
 
     /// Takes `key` out and says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        let found = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key));
-        found.map(|at| self.0.remove(at)).is_ok()
+        self.find(key).map(|at| self.0.remove(at)).is_ok()
     }
 
     /// Key and value, sorted by key.
-    pub fn as_slice(&self) -> &[(String, String)] {
+    pub fn as_slice(&self) -> &[Label<'a>] {
         &self.0
+    }
+
+    /// Where `key` is, or belongs.
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(key))
     }
 
     /// Sets a key as a client wrote it. `false` where it would be a reserved name: those which
     /// begin with two underscores belong to Prometheus.
-    pub(super) fn set_raw(&mut self, key: &[u8], value: &[u8]) -> bool {
-        let mut name = String::with_capacity(key.len() + 1);
-        escape(&text(key), &mut name);
+    pub(super) fn set_raw(&mut self, key: &'a [u8], value: &'a [u8]) -> bool {
+        let name = escaped(text(key));
         if name.starts_with("__") {
             return false;
         }
-        self.set(name, text(value).into_owned());
+        self.set(name, text(value));
         true
     }
 }
 
 /// Bytes of a line as text. A line was checked when it arrived, so nothing is replaced here.
-pub(super) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

@@ -148,7 +148,9 @@ proptest! {
         let read: Vec<_> = parse(line.as_bytes(), Dialect::default())
             .map(|sample| {
                 let named = sample.expect("a good line").identity.read(Dialect::default());
-                (named.name, named.labels.as_slice().to_vec())
+                let labels = named.labels.as_slice().iter();
+                let labels = labels.map(|(key, value)| (key.to_string(), value.to_string()));
+                (named.name.into_owned(), labels.collect())
             })
             .collect();
         prop_assert_eq!(Some(read), naive(&line));

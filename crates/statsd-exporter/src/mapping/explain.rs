@@ -7,7 +7,7 @@ use crate::line::{Kind, Labels};
 
 impl Mapping {
     /// Says of each rule whether it takes a sample of this name, kind and labels, and why not.
-    pub fn explain(&self, name: &str, kind: Kind, labels: &Labels) -> String {
+    pub fn explain(&self, name: &str, kind: Kind, labels: &Labels<'_>) -> String {
         let winner = self.winner(name, kind, labels);
         let mut text = String::new();
         match winner {
@@ -40,7 +40,7 @@ impl Mapping {
         rule: &Rule,
         name: &str,
         kind: Kind,
-        labels: &Labels,
+        labels: &Labels<'_>,
     ) -> Option<String> {
         if !rule.kinds.contains(&kind) {
             return Some(format!("is not for a {}", kind.as_str()));

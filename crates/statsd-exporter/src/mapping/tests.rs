@@ -231,7 +231,7 @@ fn a_mapping_explains_itself() {
     )
     .expect("a good file");
     let mut labels = Labels::default();
-    labels.set("env".to_owned(), "test".to_owned());
+    labels.set("env", "test");
     expect![[r#"
         a.b (counter): mapping 4 maps it
         mapping 1 (match "a.*.c"): has 3 segments, the name 2

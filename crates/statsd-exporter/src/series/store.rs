@@ -15,7 +15,7 @@ use metrics_server::{Kind as Type, LabelBlock};
 use super::{Memory, Next, Origin, Rule, Series, Shape, Terms, Tick, family::Family};
 use crate::{
     counts::Limit,
-    line::{Kind, Update},
+    line::{Kind, Label, Update},
 };
 
 /// Types in the order of the counters.
@@ -73,7 +73,7 @@ pub struct Draft<'a> {
     /// For a family which is new.
     pub help: &'a Arc<str>,
     /// Label names and values, sorted.
-    pub labels: &'a [(String, String)],
+    pub labels: &'a [Label<'a>],
     /// Zero is for ever.
     pub ttl: Duration,
     /// The rule which says so: a series which follows one of an older mapping adopts shape and time
@@ -140,9 +140,8 @@ impl Store {
     ///
     /// See [`Refusal`].
     pub fn find_or_create(&self, draft: &Draft<'_>, now: Tick) -> Result<Found, Refusal> {
-        let pairs: Vec<(&str, &str)> =
-            draft.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let labels = LabelBlock::new(&pairs).ok_or(Refusal::Conflict)?;
+        let pairs = draft.labels.iter().map(|(name, value)| (&**name, &**value));
+        let labels = LabelBlock::of_sorted(pairs).ok_or(Refusal::Conflict)?;
         // The outer lock is held until the series is in its family, so that an empty family is not
         // taken away in between.
         let families = self.read();
@@ -314,7 +313,7 @@ impl Store {
             }
             Ok(series)
         };
-        let names = draft.labels.iter().map(|(name, _)| name.as_str());
+        let names = draft.labels.iter().map(|(name, _)| &**name);
         let added = family.find_or_add(labels, names, make).map_err(Refusal::Limit)?;
         if !added.created {
             added.series.adopt(draft.shape, terms, now);

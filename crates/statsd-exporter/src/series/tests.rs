@@ -9,7 +9,11 @@ use std::{
 use proptest::prelude::*;
 
 use super::{Bounds, Draft, Origin, Reading, Refusal, Rule, Shape, Store, Tick};
-use crate::{counts::Limit, line::Update, mapping::HistogramOptions};
+use crate::{
+    counts::Limit,
+    line::{Label, Update},
+    mapping::HistogramOptions,
+};
 
 const ORIGIN: Origin = Origin { generation: 0, rule: Rule::None, provisional: false };
 
@@ -18,9 +22,9 @@ fn store(series_max: u64) -> Store {
     Store::new(bounds, BTreeSet::from(["taken".to_owned()]), &["own_"])
 }
 
-fn labels(text: &str) -> Vec<(String, String)> {
+fn labels(text: &str) -> Vec<Label<'_>> {
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs.map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn add(store: &Store, name: &str, text: &str, shape: &Shape, now: u64) -> Result<bool, Refusal> {
