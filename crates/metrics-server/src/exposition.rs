@@ -1,7 +1,7 @@
 //! Metric families and the text they become: [`Page`] gathers what one scrape found, [`Encoder`]
 //! writes it in the agreed [`Format`].
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 mod encoder;
 mod escaping;
@@ -234,14 +234,15 @@ pub struct Page {
 struct Rows {
     help: String,
     kind: Kind,
-    samples: Vec<(LabelBlock, Value, Option<Box<Extras>>)>,
+    samples: Vec<(Arc<LabelBlock>, Value, Option<Box<Extras>>)>,
 }
 
+/// Boxed where large: most of a large page is numbers.
 #[derive(Clone, Debug)]
 enum Value {
     Number(f64),
-    Histogram(HistogramState),
-    Summary(SummaryState),
+    Histogram(Box<HistogramState>),
+    Summary(Box<SummaryState>),
 }
 
 impl Page {
@@ -372,17 +373,17 @@ impl Family<'_> {
         self.row(labels, Value::Number(value), Some(extras))
     }
 
-    /// Adds a sample whose labels were escaped when its series was created.
-    pub fn series(&mut self, labels: &LabelBlock, value: f64) -> &mut Self {
+    /// Adds a sample whose labels were escaped before, and are shared with other families.
+    pub fn series(&mut self, labels: &Arc<LabelBlock>, value: f64) -> &mut Self {
         if let Some(family) = &mut self.rows {
-            family.samples.push((labels.clone(), Value::Number(value), None));
+            family.samples.push((Arc::clone(labels), Value::Number(value), None));
         }
         self
     }
 
     /// Adds a histogram series.
     pub fn histogram(&mut self, labels: &[(&str, &str)], state: HistogramState) -> &mut Self {
-        self.row(labels, Value::Histogram(state), None)
+        self.row(labels, Value::Histogram(Box::new(state)), None)
     }
 
     /// Adds a histogram series with what else is known of it.
@@ -392,12 +393,12 @@ impl Family<'_> {
         state: HistogramState,
         extras: Extras,
     ) -> &mut Self {
-        self.row(labels, Value::Histogram(state), Some(extras))
+        self.row(labels, Value::Histogram(Box::new(state)), Some(extras))
     }
 
     /// Adds a summary series.
     pub fn summary(&mut self, labels: &[(&str, &str)], state: SummaryState) -> &mut Self {
-        self.row(labels, Value::Summary(state), None)
+        self.row(labels, Value::Summary(Box::new(state)), None)
     }
 
     /// Adds a summary series with what else is known of it.
@@ -407,13 +408,13 @@ impl Family<'_> {
         state: SummaryState,
         extras: Extras,
     ) -> &mut Self {
-        self.row(labels, Value::Summary(state), Some(extras))
+        self.row(labels, Value::Summary(Box::new(state)), Some(extras))
     }
 
     fn row(&mut self, labels: &[(&str, &str)], value: Value, extras: Option<Extras>) -> &mut Self {
         let Some(family) = &mut self.rows else { return self };
         match LabelBlock::new(labels) {
-            Some(labels) => family.samples.push((labels, value, extras.map(Box::new))),
+            Some(labels) => family.samples.push((Arc::new(labels), value, extras.map(Box::new))),
             None => self.refusals.add(Refusal::InvalidLabel, &self.name),
         }
         self

@@ -1,5 +1,7 @@
 //! Views whose columns are families: most of what the server counts.
 
+use std::sync::Arc;
+
 use metrics_server::{Desc, LabelBlock, Page};
 
 use crate::{
@@ -106,11 +108,12 @@ fn block(
     row: Row<'_>,
     style: &Style<'_>,
     more: Option<(&str, &str)>,
-) -> Result<LabelBlock, RowError> {
+) -> Result<Arc<LabelBlock>, RowError> {
     let mut pairs = Vec::with_capacity(style.labels.len() + style.more.len() + 1);
     for name in style.labels {
         pairs.push((*name, row.text(name)?.unwrap_or(style.null_label)));
     }
     pairs.extend(style.more.iter().copied().chain(more));
-    Ok(LabelBlock::new(&pairs).expect("label names are ours, distinct and valid"))
+    let block = LabelBlock::new(&pairs).expect("label names are ours, distinct and valid");
+    Ok(Arc::new(block))
 }

@@ -1,5 +1,7 @@
 //! From an answer to families: pure, rows in, samples out.
 
+use std::sync::Arc;
+
 use metrics_server::{Desc, HistogramState, Kind, LabelBlock, Page, SummaryState, exposition};
 
 use super::{
@@ -77,7 +79,7 @@ impl Tally {
 struct Line<'a> {
     cells: Vec<Option<&'a str>>,
     labels: Vec<(&'a str, &'a str)>,
-    block: LabelBlock,
+    block: Arc<LabelBlock>,
 }
 
 struct Writer<'a> {
@@ -153,7 +155,7 @@ impl<'a> Writer<'a> {
             }
             let block =
                 LabelBlock::new(&labels).expect("label names were checked and are distinct");
-            lines.push(Line { cells, labels, block });
+            lines.push(Line { cells, labels, block: Arc::new(block) });
         }
         // Once here, and each family of the page finds its samples in order.
         lines.sort_by(|a, b| a.block.cmp(&b.block));
