@@ -181,9 +181,8 @@ pub struct LegacyArgs {
 
     /// What stands for `pg` in the names of `pg_stat_database_conflicts_*`, of what else `--dumpmaps`
     /// prints, and of the queries of `--extend.query-path`. Collectors keep their names.
-    #[arg(id = "metric-prefix", long, value_name = "PREFIX", default_value = "pg",
-          value_parser = clap::value_parser!(Prefix))]
-    pub metric_prefix: Prefix,
+    #[arg(id = "metric-prefix", long, value_name = "PREFIX", default_value = "pg")]
+    pub metric_prefix: String,
 }
 
 impl LegacyArgs {
@@ -201,6 +200,11 @@ impl LegacyArgs {
                 valid.then(|| (name.to_owned(), value.to_owned()))
             })
             .collect()
+    }
+
+    /// `--metric-prefix`, as names can begin with it.
+    fn prefix(&self) -> Prefix {
+        Prefix::new(&self.metric_prefix)
     }
 
     /// Which databases are watched.
@@ -333,10 +337,7 @@ impl Args {
 
     /// The files of queries.
     pub fn paths(&self) -> Paths {
-        Paths {
-            prefix: self.legacy.metric_prefix.clone(),
-            ..self.queries.paths(&self.legacy.extend_query_path)
-        }
+        Paths { prefix: self.legacy.prefix(), ..self.queries.paths(&self.legacy.extend_query_path) }
     }
 
     /// What collectors need to know.
@@ -346,7 +347,7 @@ impl Args {
             databases: self.legacy.databases(),
             statements: self.statements.statements(),
             constant_labels: self.legacy.constant_labels(),
-            metric_prefix: self.legacy.metric_prefix.clone(),
+            metric_prefix: self.legacy.prefix(),
             pgbouncer: None,
         }
     }
@@ -356,6 +357,7 @@ impl Args {
         if self.legacy.disable_settings_metrics {
             warn!("--disable-settings-metrics is now called --no-collector.settings");
         }
+        self.legacy.prefix().warn(&self.legacy.metric_prefix);
         if !self.legacy.extend_query_path.is_empty() {
             warn!("--extend.query-path is old, --queries.file can do more");
         }

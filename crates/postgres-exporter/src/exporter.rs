@@ -24,7 +24,7 @@ use tracing::{error, warn};
 use crate::{
     collectors::{self, NAMESPACE, TABLE},
     instance::Instance,
-    queries::Engine,
+    queries::{Engine, builtin},
     reading::Reading,
     session::ConnectError,
     target::Target,
@@ -248,7 +248,8 @@ impl Inner {
         let mut page = Page::new();
         let mut names = Vec::new();
         for name in self.chosen(only) {
-            match collectors::skip_reason(name, &instance.facts) {
+            let skip = collectors::skip_reason(name, &instance.facts).or_else(|| self.behind(name));
+            match skip {
                 Some(reason) => {
                     page.sample(SKIPPED, &[("collector", name), ("reason", reason)], 1.0);
                 }
@@ -266,6 +267,12 @@ impl Inner {
             page.sample(DATABASE, &[("datname", &database)], f64::from(u8::from(succeeded)));
         }
         page
+    }
+
+    /// Nothing runs in the background on a server of `/probe`.
+    fn behind(&self, collector: &str) -> Option<&'static str> {
+        let probing = self.options.queries.as_ref().is_some_and(Engine::is_probing);
+        (probing && builtin::runs_in_background(collector)).then_some("schedule")
     }
 
     fn chosen<'a>(&'a self, only: &'a [String]) -> impl Iterator<Item = &'static str> + 'a {

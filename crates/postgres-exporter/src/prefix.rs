@@ -2,9 +2,10 @@
 //! from the file of `--extend.query-path`. Its collectors do not honour the flag, and ours neither: a
 //! dashboard that was made with it keeps its series.
 
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
 
 use metrics_server::{Desc, exposition::is_metric_name};
+use tracing::warn;
 
 /// What stands in such a name where `pg` was.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,19 +20,25 @@ impl Default for Prefix {
     }
 }
 
-impl FromStr for Prefix {
-    type Err = &'static str;
+impl Prefix {
+    /// Takes any text, as `postgres_exporter` does, which starts with one that no name can begin with.
+    /// What cannot be in a name becomes `_`.
+    pub fn new(text: &str) -> Self {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        let mut prefix: String = text.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+        if !prefix.is_empty() && !is_metric_name(&prefix) {
+            prefix.insert(0, '_');
+        }
+        Self(prefix)
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() || is_metric_name(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("a metric's name cannot begin with it: letters, digits, _ and : are allowed")
+    /// Tells the log that names cannot begin with what was given.
+    pub(crate) fn warn(&self, given: &str) {
+        if self.0 != given {
+            warn!(given, taken = self.0, "no name can begin with --metric-prefix as it is");
         }
     }
-}
 
-impl Prefix {
     /// `name` with the first `pg` in it replaced, wherever that is.
     pub fn apply<'a>(&self, name: &'a str) -> Cow<'a, str> {
         if self.0 == REPLACED {

@@ -14,6 +14,7 @@ use crate::{
     collectors::TABLE,
     databases::{Glob, Selection},
     dsn::Dsn,
+    prefix::Prefix,
     queries::{Engine, ask::Run, load::Paths},
     reading::Reading,
     session::Limits,
@@ -340,7 +341,7 @@ broken: {query: SELECT broken}
 fn probing(engine: &Engine, server: &Fake) -> Exporter {
     let mut choice = CollectorChoice::defaults(TABLE);
     for spec in TABLE {
-        choice.set(spec.name, spec.name == "locks");
+        choice.set(spec.name, matches!(spec.name, "locks" | "wait_events"));
     }
     let options = Options {
         collection_timeout: Duration::from_mins(1),
@@ -371,7 +372,7 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
     let paths = Paths {
         files: vec![file.display().to_string()],
         extend: Some(old),
-        prefix: "acme".parse().unwrap(),
+        prefix: Prefix::new("acme"),
     };
     let health = Health::new(Instant::now().into_std());
     let started = Engine::start(paths, Vec::new(), Run::default(), Vec::new(), health);
@@ -390,6 +391,7 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
             "pg_queries_skipped{query=\"sampled\",reason=\"schedule\"} 1",
             "pg_queries_skipped{query=\"elsewhere\",reason=\"tag\"} 1",
             "pg_scrape_collector_success{collector=\"locks\"} 1",
+            "pg_scrape_collector_skipped{collector=\"wait_events\",reason=\"schedule\"} 1",
         ] {
             assert!(has(&samples, sample), "{sample}: {samples:#?}");
         }

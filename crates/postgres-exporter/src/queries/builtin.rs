@@ -271,6 +271,12 @@ pub fn skip_reason(collector: &str, facts: &Facts) -> Option<&'static str> {
     reasons?.first().copied()
 }
 
+/// Whether a collector of these runs in the background alone, so that a server of `/probe` has nothing of it.
+pub fn runs_in_background(collector: &str) -> bool {
+    let index = BUILTIN.iter().position(|builtin| builtin.name == collector);
+    index.is_some_and(|index| queries(index).iter().all(|query| query.schedule.is_some()))
+}
+
 /// The queries of all chosen collectors that run in the background.
 pub fn scheduled(choice: &CollectorChoice) -> Vec<Loaded> {
     let chosen = BUILTIN.iter().enumerate().filter(|(_, builtin)| choice.is_enabled(builtin.name));

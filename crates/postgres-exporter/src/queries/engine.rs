@@ -322,7 +322,8 @@ impl Engine {
         }
     }
 
-    const fn is_probing(&self) -> bool {
+    /// Whether it is about a server of `/probe`.
+    pub(crate) const fn is_probing(&self) -> bool {
         self.probed.is_some()
     }
 

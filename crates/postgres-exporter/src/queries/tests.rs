@@ -7,7 +7,7 @@ use metrics_server::{Format, Page};
 use proptest::prelude::*;
 
 use super::{Queries, QueriesError, Query, UnknownKeys};
-use crate::{instance::Facts, row::fixture::table};
+use crate::{instance::Facts, prefix::Prefix, row::fixture::table};
 
 fn parse(text: &str) -> Result<Queries, QueriesError> {
     let read = |path: &str| match path {
@@ -72,7 +72,7 @@ orders: {query: SELECT 1}
 ",
     )
     .expect("a file");
-    let queries = queries.with_prefix(&"acme".parse().expect("a prefix"));
+    let queries = queries.with_prefix(&Prefix::new("acme"));
     let page = write(&queries, "n | pg | whole | kind | more\n1 | 2 | 3 | x | 4");
     let samples = page.split_inclusive('\n').filter(|line| !line.starts_with('#'));
     expect![[r#"

@@ -32,7 +32,7 @@ fn check_prefix(view: &View, prefix: &Prefix, answer: &str, expected: &Expect) {
 
 #[test]
 fn a_prefix_is_for_what_0_19_has_maps_for() {
-    let prefix: Prefix = "acme".parse().expect("a prefix");
+    let prefix = Prefix::new("acme");
     check_prefix(
         &STAT_ARCHIVER_VIEW,
         &prefix,

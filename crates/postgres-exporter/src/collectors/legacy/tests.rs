@@ -69,7 +69,7 @@ fn a_constant_label_that_is_taken_leaves_the_series_out() {
 
 #[test]
 fn a_prefix_is_for_the_conflicts() {
-    let prefix: Prefix = "acme".parse().expect("a prefix");
+    let prefix = Prefix::new("acme");
     check(
         "datid | datname | confl_lock
          5 | postgres | 1",

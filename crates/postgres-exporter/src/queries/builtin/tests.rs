@@ -135,13 +135,19 @@ fn document(builtin: &Builtin, text: &mut String) -> std::fmt::Result {
     };
     writeln!(text, "\n## {}\n\n{}.\n", builtin.name, builtin.help)?;
     writeln!(text, "Reads {place}. Cost: {}. Privileges: {}.", builtin.cost, builtin.privileges)?;
+    let of_server = |query: &Query| query.gate.databases == Databases::Connected;
     for query in &queries {
         let mut notes = Vec::new();
+        if of_server(query) != of_server(first) {
+            notes.push("asked in each database".to_owned());
+        }
         if let Some(role) = query.gate.role {
             notes.push(format!("on a {role} alone"));
         }
         if let Some(every) = query.schedule {
-            notes.push(format!("asked every {every:?} in the background"));
+            notes.push(format!(
+                "asked every {every:?} in the background, and not on servers of `/probe`"
+            ));
         }
         if !query.ttl.is_zero() {
             notes.push(format!("an answer is kept for {:?}", query.ttl));
