@@ -13,14 +13,11 @@ use std::{
 };
 
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error,
-    SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    AlertDescription, ClientConfig, ClientConnection, Error, crypto::ring::default_provider,
+    pki_types::ServerName,
 };
 
-use crate::http::unix_path;
+use crate::{Unverified, http::unix_path};
 
 /// Time to connect, and to read.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -107,7 +104,8 @@ fn ask_over_tls(stream: impl Stream, prefix: &str) -> io::Result<Verdict> {
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        // Nothing secret is sent, and nothing but a status is believed.
+        .with_custom_certificate_verifier(Arc::new(Unverified::new(provider)))
         .with_no_client_auth();
     let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
@@ -126,45 +124,6 @@ fn wants_certificate(error: &io::Error) -> bool {
             AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure
         ))
     )
-}
-
-/// Takes every certificate: nothing secret is sent, and nothing but a status is believed.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        default_provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// How to reach a listening address from the same machine.

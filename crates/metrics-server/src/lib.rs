@@ -23,6 +23,7 @@ pub mod log;
 pub mod shutdown;
 pub mod spans;
 pub mod telemetry;
+mod unverified;
 
 pub use collector::{
     CollectError, Collecting, Collector, CollectorChoice, CollectorSpec, Collectors,
@@ -35,6 +36,7 @@ pub use health::{Check, Health, Role};
 pub use http::{Refused, Scrape, ScrapeRequest, Scraped, Scraping, Server};
 pub use shutdown::{Shutdown, ShutdownHandle};
 pub use telemetry::{ExporterInfo, Telemetry};
+pub use unverified::Unverified;
 
 use std::{future::Future, io};
 

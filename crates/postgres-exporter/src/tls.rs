@@ -11,13 +11,14 @@ use std::{
     task::{Context, Poll},
 };
 
+use metrics_server::Unverified;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use thiserror::Error;
@@ -128,7 +129,7 @@ fn verifier(
         SslMode::Disable | SslMode::Allow | SslMode::Prefer => false,
     };
     if !checked {
-        return Ok(Arc::new(Unverified { provider }));
+        return Ok(Arc::new(Unverified::new(provider)));
     }
     let roots = Arc::new(roots(ssl.root_cert.as_deref())?);
     let full = WebPkiServerVerifier::builder_with_provider(roots, provider)
@@ -168,47 +169,6 @@ fn read_certificates(
 
 fn unreadable(parameter: &'static str) -> impl Fn(rustls::pki_types::pem::Error) -> TlsError {
     move |error| TlsError::File { parameter, reason: error.to_string() }
-}
-
-/// Takes every certificate; that the peer holds its key is still checked.
-#[derive(Debug)]
-struct Unverified {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// Takes a certificate of a known authority, whatever name it is for.

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use metrics_server::Unverified;
 use rustls::{
     ClientConfig, RootCertStore,
     client::WebPkiServerVerifier,
@@ -15,10 +16,6 @@ use rustls::{
 };
 use thiserror::Error;
 use tokio_rustls::TlsConnector;
-
-use self::unverified::Unverified;
-
-mod unverified;
 
 /// Where systems keep the authorities they trust, as Go looks for them.
 const SYSTEM_BUNDLES: [&str; 6] = [

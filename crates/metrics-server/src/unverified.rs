@@ -1,4 +1,4 @@
-//! `--skip-tls-verification`.
+//! Clients of TLS which do not ask who the server is.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// Takes every certificate; that the peer holds its key is still checked.
+/// Takes every certificate; that the server holds its key is still checked.
 #[derive(Debug)]
-pub(super) struct Unverified {
+pub struct Unverified {
     provider: Arc<CryptoProvider>,
 }
 
 impl Unverified {
-    pub(super) const fn new(provider: Arc<CryptoProvider>) -> Self {
+    /// Checks signatures as `provider` can.
+    #[must_use]
+    pub const fn new(provider: Arc<CryptoProvider>) -> Self {
         Self { provider }
     }
 }
