@@ -13,7 +13,13 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{credentials::Credentials, flights::Flights, node::Session, tls::Tls};
+use crate::{
+    credentials::Credentials,
+    flights::Flights,
+    framing::{Bounds, Excess},
+    node::Session,
+    tls::Tls,
+};
 
 /// A connection which nobody used for so long is closed.
 const IDLE_MAX: Duration = Duration::from_mins(5);
@@ -29,10 +35,10 @@ pub struct Access {
     pub credentials: Arc<Credentials>,
     /// How TLS is spoken.
     pub tls: Arc<Tls>,
-    /// Most bytes that the replies to one batch may have.
-    pub reply_bytes_max: u64,
-    /// Batches whose replies were longer.
-    pub replies_refused: Arc<AtomicU64>,
+    /// What the replies to one batch may have.
+    pub reply_bounds: Bounds,
+    /// Batches whose replies had more.
+    pub replies_refused: Arc<Refusals>,
     /// Whether servers are told our name.
     pub client_name: bool,
     /// Connections which wait.
@@ -52,13 +58,13 @@ impl Access {
         credentials: Credentials,
         tls: Tls,
         client_name: bool,
-        reply_bytes_max: u64,
+        reply_bounds: Bounds,
         connections_max: usize,
     ) -> Self {
         Self {
             credentials: Arc::new(credentials),
             tls: Arc::new(tls),
-            reply_bytes_max,
+            reply_bounds,
             replies_refused: Arc::default(),
             client_name,
             idle: Idle::default(),
@@ -110,6 +116,23 @@ impl Access {
             tokio::time::sleep(SWEEP).await;
             self.idle.drop_unused(now());
         }
+    }
+}
+
+/// How often replies were beyond a bound, by which one.
+#[derive(Debug, Default)]
+pub struct Refusals([AtomicU64; Excess::ALL.len()]);
+
+impl Refusals {
+    pub(crate) fn add(&self, excess: Excess) {
+        if let Some(counter) = self.0.get(excess as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The count of one bound.
+    pub fn count(&self, excess: Excess) -> u64 {
+        self.0.get(excess as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }
 

@@ -30,6 +30,7 @@ use crate::{
     credentials::{Credentials, Origin, PasswordFiles, TrustedHost},
     data::Data,
     discovery::{self, Discovery},
+    framing::Bounds,
     node::Node,
     out::full_name,
     scrape::{Target, without_server},
@@ -332,7 +333,10 @@ pub fn access(flags: &Flags) -> anyhow::Result<Access> {
         credentials,
         tls,
         flags.set_client_name,
-        connect.scrape_max_reply_bytes,
+        Bounds {
+            bytes_max: connect.scrape_max_reply_bytes,
+            values_max: connect.scrape_max_reply_values,
+        },
         connect.scrape_max_connections as usize,
     ))
 }

@@ -1,13 +1,10 @@
-//! From an address to a stream of bytes: TCP, TLS over it, or a socket file. How many bytes a reply
-//! may have is bounded here, below everything that keeps them.
+//! From an address to a stream of bytes: TCP, TLS over it, or a socket file. What replies may have is
+//! bounded here, below everything that keeps it.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
 };
 
@@ -17,7 +14,9 @@ use tokio::{
 };
 
 use crate::{
+    access::Refusals,
     address::{Address, Place},
+    framing::{Bounds, DEPTH_MAX, Excess, Framing, LINE_BYTES_MAX},
     tls::Tls,
 };
 
@@ -26,38 +25,56 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
-/// How many bytes may still come until the next batch is sent, and whether more came.
+/// What may still come until the next batch is sent.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    bytes_max: u64,
-    left: AtomicU64,
-    /// Batches whose replies were longer; all connections share it.
-    refused: Arc<AtomicU64>,
+    framing: Mutex<Framing>,
+    bounds: Bounds,
+    /// What there was too much of: the connection is of no use any more.
+    excess: OnceLock<Excess>,
+    refused: Arc<Refusals>,
 }
 
 impl Allowance {
-    pub(crate) fn new(bytes_max: u64, refused: Arc<AtomicU64>) -> Arc<Self> {
-        Arc::new(Self { bytes_max, left: AtomicU64::new(bytes_max), refused })
+    pub(crate) fn new(bounds: Bounds, refused: Arc<Refusals>) -> Arc<Self> {
+        let framing = Mutex::new(Framing::new(bounds));
+        Arc::new(Self { framing, bounds, excess: OnceLock::new(), refused })
     }
 
     /// A batch is about to be sent.
     pub(crate) fn refill(&self) {
-        self.left.store(self.bytes_max, Ordering::Relaxed);
+        self.framing().refill();
     }
 
-    /// One task reads a connection: there is no race between looking and taking.
-    fn take(&self, count: usize) -> io::Result<()> {
-        let count = count as u64;
-        let left = self.left.load(Ordering::Relaxed);
-        let Some(rest) = left.checked_sub(count) else {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            let limit = self.bytes_max;
-            let reason =
-                format!("the replies have more than {limit} bytes: see --scrape.max-reply-bytes");
-            return Err(io::Error::other(reason));
-        };
-        self.left.store(rest, Ordering::Relaxed);
-        Ok(())
+    /// Why the server was hung up on, if it was.
+    pub(crate) fn reason(&self) -> Option<String> {
+        let Bounds { bytes_max, values_max } = self.bounds;
+        Some(match self.excess.get()? {
+            Excess::Bytes => {
+                format!(
+                    "the replies have more than {bytes_max} bytes: see --scrape.max-reply-bytes"
+                )
+            }
+            Excess::Values => format!(
+                "the replies have more than {values_max} values: see --scrape.max-reply-values"
+            ),
+            Excess::Line => format!("a line of a reply has more than {LINE_BYTES_MAX} bytes"),
+            Excess::Depth => format!("a reply has more than {DEPTH_MAX} lists inside each other"),
+        })
+    }
+
+    fn take(&self, bytes: &[u8]) -> io::Result<()> {
+        let taken = self.framing().take(bytes);
+        taken.map_err(|excess| {
+            if self.excess.set(excess).is_ok() {
+                self.refused.add(excess);
+            }
+            io::Error::other("the replies are too long")
+        })
+    }
+
+    fn framing(&self) -> MutexGuard<'_, Framing> {
+        self.framing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +132,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.bytes).poll_read(context, buffer);
         if matches!(polled, Poll::Ready(Ok(()))) {
-            self.allowance.take(buffer.filled().len().saturating_sub(before))?;
+            self.allowance.take(buffer.filled().get(before..).unwrap_or_default())?;
         }
         polled
     }

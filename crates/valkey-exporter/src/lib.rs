@@ -21,6 +21,7 @@ mod discovery;
 pub mod facts;
 pub mod fields;
 mod flights;
+pub mod framing;
 pub mod info;
 pub mod keys;
 pub mod limits;

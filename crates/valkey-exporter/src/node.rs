@@ -142,7 +142,7 @@ impl Node {
         let access = &self.access;
         let generation = access.generation();
         Arc::clone(&access.credentials).refresh().await;
-        let allowance = Allowance::new(access.reply_bytes_max, Arc::clone(&access.replies_refused));
+        let allowance = Allowance::new(access.reply_bounds, Arc::clone(&access.replies_refused));
         let server_name = self.server_name.as_deref();
         let stream = dial(&self.address, server_name, &access.tls, Arc::clone(&allowance)).await?;
         // Nothing is sent by the driver itself: our greeting goes with the first batch.
@@ -170,7 +170,7 @@ impl Node {
         #[expect(clippy::disallowed_methods, reason = "it waits for a moment only")]
         let until = deadline.min(Instant::now() + OVERHEAR_MAX);
         let access = &self.access;
-        let allowance = Allowance::new(access.reply_bytes_max, Arc::clone(&access.replies_refused));
+        let allowance = Allowance::new(access.reply_bounds, Arc::clone(&access.replies_refused));
         let listening = async {
             let mut stream = dial(&self.address, None, &access.tls, allowance).await?;
             let mut buffer = [0; 512];
@@ -179,7 +179,8 @@ impl Node {
         };
         let heard = timeout_at(until.into(), listening).await.ok()?.ok()?;
         let text = String::from_utf8_lossy(&heard);
-        Some(text.lines().next()?.strip_prefix('-')?.to_owned())
+        let (line, _rest) = text.split_once("\r\n")?;
+        Some(line.strip_prefix('-')?.to_owned())
     }
 
     /// Password, database and client name; the last is not needed.
@@ -267,7 +268,9 @@ impl Session {
         let greeting_count = packed.len();
         packed.extend_from_slice(commands);
         let mut received = self.transmit(&packed, deadline).await;
-        explain(&mut received);
+        if self.allowance.reason().is_none() {
+            explain(&mut received);
+        }
         let mut own = received.split_off(greeting_count);
         let refusal = received.into_iter().enumerate().find_map(|(index, (answer, _took))| {
             answer.err().filter(|failure| index < needed_count || !failure.spares_connection())
@@ -311,7 +314,16 @@ impl Session {
                 (answer, start.elapsed())
             }
         });
-        join_all(sending).await
+        let mut received = join_all(sending).await;
+        if let Some(reason) = self.allowance.reason() {
+            // The driver only tells those who wait that the connection is gone.
+            for (answer, _took) in &mut received {
+                if matches!(answer, Err(Failure::Broken(_))) {
+                    *answer = Err(Failure::Broken(reason.clone()));
+                }
+            }
+        }
+        received
     }
 }
 

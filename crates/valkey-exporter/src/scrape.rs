@@ -275,7 +275,8 @@ fn info_text(answers: &Answers) -> Result<String, Failure> {
     let all = Command::new("INFO ALL");
     let plain = Command::new("INFO");
     for command in [&all, &plain] {
-        if let Some(text) = answers.text(command).filter(|text| !text.trim().is_empty()) {
+        // What has neither section nor field is no `INFO`, whatever else it may be.
+        if let Some(text) = answers.text(command).filter(|text| text.contains(['#', ':'])) {
             return Ok(text.into_owned());
         }
     }

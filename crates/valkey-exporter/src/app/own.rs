@@ -1,20 +1,20 @@
 //! Our own telemetry: connections to servers.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use prometheus::{
-    IntCounter, IntGauge,
+    IntCounterVec, IntGauge, Opts,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
 
-use crate::access::Access;
+use crate::{access::Access, framing::Excess};
 
 /// Reads what [`Access`] counts when a page is made.
 pub(super) struct Own {
     access: Arc<Access>,
     connections: IntGauge,
-    replies_refused: IntCounter,
+    replies_refused: IntCounterVec,
 }
 
 impl Own {
@@ -26,9 +26,12 @@ impl Own {
                 format!("{name}_server_connections"),
                 "Connections to servers which are open, kept ones too.",
             )?,
-            replies_refused: IntCounter::new(
-                format!("{name}_replies_refused_total"),
-                "Batches of commands whose replies were longer than --scrape.max-reply-bytes.",
+            replies_refused: IntCounterVec::new(
+                Opts::new(
+                    format!("{name}_replies_refused_total"),
+                    "Batches of commands whose replies had more than they may have, by what.",
+                ),
+                &["reason"],
             )?,
         })
     }
@@ -41,8 +44,11 @@ impl Collector for Own {
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.connections.set(i64::try_from(self.access.connections()).unwrap_or(i64::MAX));
-        let refused = self.access.replies_refused.load(Ordering::Relaxed);
-        self.replies_refused.inc_by(refused.saturating_sub(self.replies_refused.get()));
+        for excess in Excess::ALL {
+            let counter = self.replies_refused.with_label_values(&[excess.word()]);
+            let count = self.access.replies_refused.count(excess);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         [self.connections.collect(), self.replies_refused.collect()].concat()
     }
 }

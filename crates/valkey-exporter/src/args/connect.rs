@@ -96,15 +96,26 @@ pub struct ConnectArgs {
     )]
     pub scrape_max_connections: u32,
 
-    /// Bytes that the replies to one batch of commands may have.
+    /// Bytes that the replies to one batch of commands may have. A server that sends more, or says
+    /// that it will, is hung up on.
     #[arg(
         id = "scrape.max-reply-bytes",
         long,
         value_name = "BYTES",
-        default_value = "67108864",
+        default_value = "16777216",
         value_parser = clap::value_parser!(u64).range(1024..)
     )]
     pub scrape_max_reply_bytes: u64,
+
+    /// The same for values: numbers, texts and lists. Each takes more memory than it has bytes.
+    #[arg(
+        id = "scrape.max-reply-values",
+        long,
+        value_name = "COUNT",
+        default_value = "1000000",
+        value_parser = clap::value_parser!(u64).range(1000..)
+    )]
+    pub scrape_max_reply_values: u64,
 }
 
 impl ConnectArgs {

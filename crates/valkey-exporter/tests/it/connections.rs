@@ -256,12 +256,56 @@ fn replies_beyond_the_limit_are_refused_and_counted() {
     let long = format!("# Server\r\nredis_version:{}\r\n", "x".repeat(100_000));
     let fake = Fake::start(&[("INFO ALL", Reply::Text(long))]);
     let exporter = Exporter::start(&[&address(&fake), "--scrape.max-reply-bytes=50000"]);
-    exporter.until("/metrics", |page| {
-        value(&page.body, "redis_exporter_replies_refused_total").is_some_and(|count| count >= 1.0)
-    });
+    let count = r#"redis_exporter_replies_refused_total{reason="bytes"}"#;
+    exporter.until("/metrics", |page| value(&page.body, count).is_some_and(|count| count >= 1.0));
     let page = exporter.get("/metrics").body;
     assert_eq!(value(&page, "redis_up"), Some(0.0));
     assert!(error_of(&page).contains("--scrape.max-reply-bytes"), "{}", error_of(&page));
+}
+
+/// Says `head`, then `more` again and again, until nobody listens or far too much has been said.
+fn server_without_end(head: &'static str, more: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _peer)) = listener.accept() {
+            std::thread::spawn(move || {
+                let piece = more.repeat(64 * 1024 / more.len());
+                let mut sent = stream.write_all(head.as_bytes());
+                for _piece in 0..16 * 1024 {
+                    if sent.is_err() {
+                        break;
+                    }
+                    sent = stream.write_all(piece.as_bytes());
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_never_ends_a_reply_is_hung_up_on() {
+    for (head, more, reason, words) in [
+        ("$4000000000\r\n", "x", "bytes", "more than 16777216 bytes"),
+        ("*900000\r\n", "$20\r\nabcdefghijklmnopqrst\r\n", "bytes", "more than 16777216 bytes"),
+        ("*2000000000\r\n", ":1\r\n", "values", "more than 1000000 values"),
+        ("*900000\r\n", "*1\r\n:1\r\n", "values", "more than 1000000 values"),
+        ("", "*1\r\n", "depth", "more than 32 lists"),
+        ("+", "x", "line", "more than 65536 bytes"),
+        ("-ERR", " x", "line", "more than 65536 bytes"),
+    ] {
+        let port = server_without_end(head, more);
+        let exporter = Exporter::start(&["--redis.addr="]);
+        let page = exporter.get(&format!("/scrape?target=127.0.0.1:{port}")).body;
+        assert_eq!(value(&page, "redis_up"), Some(0.0), "{head:?}");
+        assert!(error_of(&page).contains(words), "{head:?} {}", error_of(&page));
+        let count = format!("redis_exporter_replies_refused_total{{reason=\"{reason}\"}}");
+        let refused = |page: &str| value(page, &count).is_some_and(|count| count >= 1.0);
+        let page = exporter.until("/metrics", |page| refused(&page.body)).body;
+        let memory = value(&page, "process_resident_memory_bytes").expect("it is told");
+        assert!(memory < 192.0 * 1024.0 * 1024.0, "{head:?} took {memory} bytes");
+    }
 }
 
 #[test]
