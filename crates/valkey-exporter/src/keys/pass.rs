@@ -23,6 +23,7 @@ use super::{
 use crate::{
     command::{Answer, Failure, items, text},
     limits::Limit,
+    node::Node,
 };
 
 /// Keys looked up in one batch: a server does nothing else meanwhile.
@@ -53,6 +54,8 @@ pub(super) struct Plan {
 pub(super) struct Pass {
     pub(super) plan: Plan,
     pub(super) keys: Arc<Keys>,
+    /// Who was asked for the servers.
+    pub(super) node: Arc<Node>,
     pub(super) servers: Servers,
     pub(super) phase: watch::Sender<Phase>,
     /// When it is no longer worth a scrape's while.
@@ -168,8 +171,7 @@ impl Pass {
     ) -> Result<Vec<Answer>, Failure> {
         let start = clock();
         let deadline = self.deadline();
-        let server = self.servers.get(server).ok_or(Failure::Late)?;
-        let answers = server.send(database, commands, deadline).await?;
+        let answers = self.servers.send(&self.node, server, database, commands, deadline).await?;
         self.rest(keys, start.elapsed()).await;
         Ok(answers)
     }

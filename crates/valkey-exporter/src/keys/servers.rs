@@ -1,6 +1,7 @@
-//! The servers which hold the keys: one, or every primary of a cluster.
+//! The servers which hold the keys: one, or every primary of a cluster. Where a cluster has moved keys
+//! since it told its slots, nodes name each other: `MOVED` and `ASK` are followed.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use redis::{Cmd, Value};
 
@@ -14,6 +15,8 @@ use crate::{
 const PRIMARIES_MAX: usize = 1_000;
 /// Slots of a cluster.
 const SLOTS: u16 = 16_384;
+/// How often the same command is sent on to another node.
+const HOPS_MAX: usize = 5;
 
 /// Connections for one pass.
 #[derive(Debug)]
@@ -21,11 +24,14 @@ pub(super) struct Servers {
     all: Vec<Server>,
     /// Whether keys are spread over them by their slots.
     pub(super) cluster: bool,
+    /// Slots that have gone to another server since.
+    moved: BTreeMap<u16, usize>,
 }
 
 /// A connection, and which database it is at.
 #[derive(Debug)]
-pub(super) struct Server {
+struct Server {
+    place: Place,
     session: Session,
     database: Option<u32>,
     slots: Vec<(u16, u16)>,
@@ -49,36 +55,118 @@ impl Servers {
         deadline: Instant,
     ) -> Result<Self, Failure> {
         let first = Server {
+            place: node.address().place.clone(),
             session: node.open(deadline).await?,
             database: Some(node.address().database),
             slots: vec![(0, SLOTS)],
         };
+        let moved = BTreeMap::new();
         if !cluster {
-            return Ok(Self { all: vec![first], cluster });
+            return Ok(Self { all: vec![first], cluster, moved });
         }
         let slots = Command::new("CLUSTER SLOTS").pack();
         let answers = first.session.send(&[slots], deadline).await;
         let answer = answers.into_iter().next().unwrap_or(Err(Failure::Late))?;
-        let mut all = Vec::<(Place, Server)>::new();
+        let mut servers = Self { all: Vec::new(), cluster, moved };
         for range in read_slots(&answer) {
             let place = range.place(node.address().place.clone());
             let slots = (range.first, range.last);
-            if let Some((_, known)) = all.iter_mut().find(|(known, _)| *known == place) {
-                known.slots.push(slots);
-            } else if all.len() < PRIMARIES_MAX {
-                let session = node.at(place.clone()).open(deadline).await?;
-                all.push((place, Server { session, database: None, slots: vec![slots] }));
+            if let Some(index) = servers.at(node, place, deadline).await?
+                && let Some(server) = servers.all.get_mut(index)
+            {
+                server.slots.push(slots);
             }
         }
-        Ok(Self { all: all.into_iter().map(|(_, server)| server).collect(), cluster })
+        Ok(servers)
+    }
+
+    /// The server at `place`, connected to if it is not yet; `None` if there are too many.
+    async fn at(
+        &mut self,
+        node: &Node,
+        place: Place,
+        deadline: Instant,
+    ) -> Result<Option<usize>, Failure> {
+        if let Some(known) = self.all.iter().position(|server| server.place == place) {
+            return Ok(Some(known));
+        }
+        if self.all.len() >= PRIMARIES_MAX {
+            return Ok(None);
+        }
+        let session = node.at(place.clone()).open(deadline).await?;
+        self.all.push(Server { place, session, database: None, slots: Vec::new() });
+        Ok(self.all.len().checked_sub(1))
+    }
+
+    /// Sends all `commands` to one server in one batch, and on to another one those which it says are
+    /// to be asked there; an answer for each.
+    ///
+    /// # Errors
+    ///
+    /// A connection broke, or the database is refused.
+    pub(super) async fn send(
+        &mut self,
+        node: &Node,
+        index: usize,
+        database: u32,
+        commands: Vec<Cmd>,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        let server = self.all.get_mut(index).ok_or(Failure::Late)?;
+        if !self.cluster {
+            return server.send(database, commands, deadline).await;
+        }
+        let mut places = vec![server.place.clone(); commands.len()];
+        let mut answers = server.send(database, commands.clone(), deadline).await?;
+        for _hop in 0..HOPS_MAX {
+            let mut answered = false;
+            for (to, indices) in redirections(&answers, &places) {
+                let again = indices.iter().filter_map(|index| commands.get(*index).cloned());
+                let again = again.collect();
+                let received = self.send_on(node, &to, database, again, deadline).await?;
+                for (index, answer) in indices.into_iter().zip(received) {
+                    if let (Some(old), Some(place)) =
+                        (answers.get_mut(index), places.get_mut(index))
+                    {
+                        answered = true;
+                        *old = answer;
+                        place.clone_from(&to.place);
+                    }
+                }
+            }
+            if !answered {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Nothing if the other server cannot be reached: the answers to `commands` stay what they were.
+    async fn send_on(
+        &mut self,
+        node: &Node,
+        to: &Redirection,
+        database: u32,
+        commands: Vec<Cmd>,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        let Ok(Some(index)) = self.at(node, to.place.clone(), deadline).await else {
+            return Ok(Vec::new());
+        };
+        if let Some(slot) = to.moved {
+            self.moved.insert(slot, index);
+        }
+        let server = self.all.get_mut(index).ok_or(Failure::Late)?;
+        if !to.asking {
+            return server.send(database, commands, deadline).await;
+        }
+        let asking = commands.into_iter().flat_map(|command| [redis::cmd("ASKING"), command]);
+        let answers = server.send(database, asking.collect(), deadline).await?;
+        Ok(answers.into_iter().skip(1).step_by(2).collect())
     }
 
     pub(super) const fn count(&self) -> usize {
         self.all.len()
-    }
-
-    pub(super) fn get(&mut self, index: usize) -> Option<&mut Server> {
-        self.all.get_mut(index)
     }
 
     /// The server that has `key`.
@@ -87,6 +175,9 @@ impl Servers {
             return Some(0);
         }
         let slot = slot(key);
+        if let Some(index) = self.moved.get(&slot) {
+            return Some(*index);
+        }
         let has = |server: &Server| {
             server.slots.iter().any(|(first, last)| (*first..=*last).contains(&slot))
         };
@@ -100,7 +191,7 @@ impl Server {
     /// # Errors
     ///
     /// The connection broke, or the database is refused.
-    pub(super) async fn send(
+    async fn send(
         &mut self,
         database: u32,
         mut commands: Vec<Cmd>,
@@ -126,6 +217,49 @@ impl Server {
         }
         Ok(answers)
     }
+}
+
+/// Where a node says that a key is.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Redirection {
+    place: Place,
+    /// The slot, if all of it is there.
+    moved: Option<u16>,
+    /// Whether the other node answers only who says that it was sent.
+    asking: bool,
+}
+
+/// Reads `MOVED 3999 10.0.0.1:6381` or `ASK …`, said by the server at `here`.
+pub(super) fn read_redirection(reason: &str, here: &Place) -> Option<Redirection> {
+    let mut words = reason.split(' ');
+    let asking = match words.next()? {
+        "MOVED" => false,
+        "ASK" => true,
+        _ => return None,
+    };
+    let slot = words.next()?.parse::<u16>().ok().filter(|slot| *slot < SLOTS)?;
+    let (host, port) = words.next()?.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = match (host, here) {
+        ("" | "?", Place::Tcp { host, .. }) => host.clone(),
+        ("" | "?", Place::Unix(_)) => return None,
+        (host, _) => host.to_owned(),
+    };
+    Some(Redirection { place: Place::Tcp { host, port }, moved: (!asking).then_some(slot), asking })
+}
+
+/// Which commands are to be sent where; they were answered by the servers at `places`.
+fn redirections(answers: &[Answer], places: &[Place]) -> BTreeMap<Redirection, Vec<usize>> {
+    let mut redirected = BTreeMap::<_, Vec<usize>>::new();
+    for (index, (answer, here)) in answers.iter().zip(places).enumerate() {
+        if let Err(Failure::Refused(reason)) = answer
+            && let Some(redirection) = read_redirection(reason, here)
+        {
+            redirected.entry(redirection).or_default().push(index);
+        }
+    }
+    redirected
 }
 
 impl SlotRange {

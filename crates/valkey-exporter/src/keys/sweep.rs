@@ -262,7 +262,7 @@ impl Run {
 /// What a pass found, and the pass at its end.
 async fn pass(
     keys: &Arc<Keys>,
-    node: &Node,
+    node: &Arc<Node>,
     plan: Plan,
     servers: Option<Servers>,
     phase: watch::Sender<Phase>,
@@ -275,8 +275,8 @@ async fn pass(
         let deadline = Instant::now() + keys.bounds.batch_time;
         Servers::open(node, keys.cluster, deadline).await?
     };
-    let keys = Arc::clone(keys);
-    let mut pass = Pass { plan, keys, servers, phase, fast_until, visited: 0, refused: 0 };
+    let (keys, node) = (Arc::clone(keys), Arc::clone(node));
+    let mut pass = Pass { plan, keys, node, servers, phase, fast_until, visited: 0, refused: 0 };
     let findings = pass.run().await?;
     Ok((findings, pass))
 }

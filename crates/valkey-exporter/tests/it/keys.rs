@@ -71,6 +71,63 @@ fn keys_of_a_cluster_are_those_of_every_primary() {
 }
 
 #[test]
+fn keys_that_a_cluster_moves_are_asked_of_the_node_that_is_named() {
+    let other = Fake::start(&[
+        ("ASKING", Reply::Text("OK".to_owned())),
+        ("TYPE *", json("list".into())),
+        ("LLEN *", json(7.into())),
+        ("MEMORY USAGE *", json(10.into())),
+        ("XINFO STREAM going", json(serde_json::json!(["length", 3]))),
+        ("XINFO GROUPS going", json(serde_json::json!([]))),
+    ]);
+    let named = |word: &str| Reply::Error(format!("{word} 1 127.0.0.1:{}", other.port));
+    // Nobody listens at this one.
+    let lost = Reply::Error(format!("MOVED 2 127.0.0.1:{}", free_port()));
+    let port = free_port();
+    let first = Fake::start_on(
+        port,
+        &[
+            ("INFO ALL", info(3)),
+            ("CLUSTER SLOTS", json(serde_json::json!([[0, 16383, ["127.0.0.1", port, "a"]]]))),
+            ("TYPE gone", named("MOVED")),
+            ("MEMORY USAGE gone", named("MOVED")),
+            ("LLEN gone", named("MOVED")),
+            ("TYPE going", named("ASK")),
+            ("MEMORY USAGE going", named("ASK")),
+            ("LLEN going", named("ASK")),
+            ("XINFO STREAM going", named("ASK")),
+            ("XINFO GROUPS going", named("ASK")),
+            ("TYPE lost", lost.clone()),
+            ("MEMORY USAGE lost", lost),
+            ("TYPE here", json("list".into())),
+            ("MEMORY USAGE here", json(10.into())),
+            ("LLEN here", json(1.into())),
+        ],
+    );
+    let exporter = Exporter::start(&[
+        &address(&first),
+        "--is-cluster",
+        "--check-single-keys=gone,going,lost,here",
+        "--check-single-streams=going",
+        "--streams-exclude-consumer-metrics",
+    ]);
+    let page = exporter.get("/metrics").body;
+    let size = |key: &str| value(&page, &format!(r#"redis_key_size{{db="db0",key="{key}"}}"#));
+    assert_eq!(["gone", "going", "here"].map(size), [Some(7.0), Some(7.0), Some(1.0)], "{page}");
+    assert_eq!(size("lost"), None);
+    assert_eq!(value(&page, r#"redis_stream_length{db="db0",stream="going"}"#), Some(3.0));
+    let seen = other.seen();
+    let before = |command: &str| {
+        let place = seen.iter().position(|seen| seen == command).expect("it was asked");
+        place.checked_sub(1).and_then(|place| seen.get(place)).cloned().unwrap_or_default()
+    };
+    for asked in ["TYPE going", "LLEN going", "XINFO STREAM going", "XINFO GROUPS going"] {
+        assert_eq!(before(asked), "ASKING", "{seen:?}");
+    }
+    assert_ne!(before("TYPE gone"), "ASKING", "{seen:?}");
+}
+
+#[test]
 fn a_scan_that_takes_longer_than_a_scrape_goes_on_behind_it() {
     let pages: Vec<_> = (0..20)
         .map(|page| {

@@ -1,6 +1,6 @@
 use redis::Value;
 
-use super::{SlotRange, crc16, read_slots, slot};
+use super::{Redirection, SlotRange, crc16, read_redirection, read_slots, slot};
 use crate::address::Place;
 
 fn bulk(text: &str) -> Value {
@@ -42,4 +42,31 @@ fn primaries_are_read_and_replicas_are_not() {
     assert_eq!(ranges, expected);
     let asked = Place::Tcp { host: "valkey".to_owned(), port: 6379 };
     assert_eq!(ranges[1].place(asked), Place::Tcp { host: "valkey".to_owned(), port: 7002 });
+}
+
+#[test]
+fn a_node_names_the_one_that_has_a_key() {
+    let here = Place::Tcp { host: "valkey".to_owned(), port: 6379 };
+    let at = |host: &str, port, moved, asking| {
+        Some(Redirection { place: Place::Tcp { host: host.to_owned(), port }, moved, asking })
+    };
+    for (reason, expected) in [
+        ("MOVED 3999 10.0.0.1:6381", at("10.0.0.1", 6381, Some(3999), false)),
+        ("ASK 3999 node-2.example.com:6381", at("node-2.example.com", 6381, None, true)),
+        ("MOVED 1 fd00::1:7000", at("fd00::1", 7000, Some(1), false)),
+        ("MOVED 1 [fd00::1]:7000", at("fd00::1", 7000, Some(1), false)),
+        ("MOVED 1 :7000", at("valkey", 7000, Some(1), false)),
+        ("MOVED 1 ?:7000", at("valkey", 7000, Some(1), false)),
+        ("MOVED 16384 10.0.0.1:6381", None),
+        ("MOVED 1 10.0.0.1:0", None),
+        ("MOVED 1", None),
+        ("MOVED", None),
+        ("ASKING 1 10.0.0.1:6381", None),
+        ("NOPERM this user has no permissions", None),
+        ("", None),
+    ] {
+        assert_eq!(read_redirection(reason, &here), expected, "{reason}");
+    }
+    let socket = Place::Unix("/run/valkey.sock".to_owned());
+    assert_eq!(read_redirection("MOVED 1 :7000", &socket), None);
 }
