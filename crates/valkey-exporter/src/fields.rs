@@ -50,6 +50,11 @@ const fn counter(field: &'static str, name: &'static str) -> Row {
     Row { field, name, kind: Kind::Counter, divisor: 1.0, help: None }
 }
 
+/// The rows of all catalogues.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    [FIELDS, modules::MODULES, modules::TILE38].into_iter().flatten()
+}
+
 /// The row of `field`.
 pub fn find(field: &str) -> Option<&'static Row> {
     find_in(FIELDS, field)
@@ -179,6 +184,8 @@ pub const FIELDS: &[Row] = &[
     gauge("loading_eta_seconds", "loading_eta_seconds"),
     gauge("loading_loaded_bytes", "loading_loaded_bytes"),
     gauge("loading_loaded_perc", "loading_loaded_percentage"),
+    gauge("loading_rdb_used_mem", "loading_rdb_used_memory_bytes"),
+    gauge("loading_start_time", "loading_start_timestamp_seconds"),
     gauge("loading_total_bytes", "loading_size_bytes"),
     gauge("long_lock_waits", "long_lock_waits_total"),
     gauge("master_repl_offset", "master_repl_offset"),
@@ -228,6 +235,7 @@ pub const FIELDS: &[Row] = &[
     gauge("repl_backlog_first_byte_offset", "repl_backlog_first_byte_offset"),
     gauge("repl_backlog_histlen", "repl_backlog_history_bytes"),
     gauge("repl_backlog_size", "replication_backlog_bytes"),
+    gauge("replica_announced", "replica_announced"),
     gauge("replicas_repl_buffer_peak", "replicas_repl_buffer_peak_bytes"),
     gauge("replicas_repl_buffer_size", "replicas_repl_buffer_size_bytes"),
     gauge("replicas_waiting_psync", "replicas_waiting_psync"),
@@ -260,6 +268,7 @@ pub const FIELDS: &[Row] = &[
     counter("total_active_defrag_time", "active_defrag_time_ms_total"),
     gauge("total_blocking_keys", "total_blocking_keys"),
     gauge("total_blocking_keys_on_nokey", "total_blocking_keys_on_nokey"),
+    counter("total_cluster_links_buffer_limit_exceeded", "cluster_links_buffer_limit_exceeded_total"),
     counter("total_commands_processed", "commands_processed_total"),
     counter("total_connections_received", "connections_received_total"),
     counter("total_error_replies", "total_error_replies"),

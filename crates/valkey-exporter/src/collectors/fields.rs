@@ -12,8 +12,32 @@ use crate::{
 /// Sections whose lines are read by a collector of their own.
 const OTHERS: [&str; 4] = ["Commandstats", "Errorstats", "Keyspace", "Latencystats"];
 
+/// Numbers of other sections which collectors of their own show, or which say nothing new.
+const NOT_UNKNOWN: [&str; 20] = [
+    "arch_bits",
+    "lru_clock",
+    "master_last_io_seconds_ago",
+    "master_link_down_since_seconds",
+    "master_port",
+    "master_replid",
+    "master_replid2",
+    "master_sync_in_progress",
+    "master_sync_left_bytes",
+    "master_sync_read_bytes",
+    "master_sync_total_bytes",
+    "paused_timeout_milliseconds",
+    "redis_git_dirty",
+    "redis_git_sha1",
+    "server_time_usec",
+    "slave_read_only",
+    "slave_repl_offset",
+    "tcp_port",
+    "total_system_memory",
+    "uptime_in_days",
+];
+
 /// Unknown fields shown of one server.
-const UNKNOWN_MAX: usize = 500;
+pub(super) const UNKNOWN_MAX: usize = 500;
 
 const IO_THREAD: Metric = Metric::counter(
     "active_time_io_thread_seconds_total",
@@ -70,8 +94,11 @@ pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) -> bool {
 }
 
 /// A number which is in no catalogue, under a name of its own so that it never meets another.
-fn write_unknown(field: &str, value: &str, out: &mut Out<'_>) -> bool {
+pub(super) fn write_unknown(field: &str, value: &str, out: &mut Out<'_>) -> bool {
     let Ok(number) = value.parse() else { return false };
+    if NOT_UNKNOWN.contains(&field) {
+        return false;
+    }
     let name = format!("info_{}", metric_name(field));
     out.start(&name, "A field of INFO that this version does not know", Kind::Gauge)
         .sample(&[], number);

@@ -1,6 +1,9 @@
 //! Modules and their own metrics: `INFO MODULES`.
 
-use super::Snapshot;
+use super::{
+    Snapshot,
+    fields::{UNKNOWN_MAX, write_unknown},
+};
 use crate::{
     app::Options,
     command::Command,
@@ -27,6 +30,7 @@ pub(super) fn commands(options: &Options, facts: &Facts) -> Vec<Command> {
 
 pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
     let Some(text) = snapshot.answers.text(&info_modules()) else { return };
+    let mut unknown = 0;
     for line in Info::parse(&text).lines() {
         if line.field == "module" {
             write_module(line.value, out);
@@ -34,6 +38,8 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
             (fields::find_module(line.field), info::number(line.value))
         {
             out.start(row.name, &row.help(), row.kind).sample(&[], number);
+        } else if snapshot.options.info_unknown && unknown < UNKNOWN_MAX {
+            unknown += usize::from(write_unknown(line.field, line.value, out));
         }
     }
 }

@@ -21,6 +21,10 @@ const SYNC_LEFT: Metric =
 const SYNC_READ: Metric =
     Metric::gauge("master_sync_read_bytes", "Bytes of a running sync which have come");
 const SYNC_SIZE: Metric = Metric::gauge("master_sync_size_bytes", "Bytes of a running sync");
+const FAILOVER: Metric = Metric::gauge(
+    "master_failover_in_progress",
+    "Whether a failover that FAILOVER asked for is under way",
+);
 const OFFSET: Metric = Metric::gauge("slave_repl_offset", "Slave replication offset");
 const REPLICA_INFO: Metric = Metric::gauge("slave_info", "Information about the Redis slave");
 
@@ -41,6 +45,9 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
     let get = |field| snapshot.info.get(field);
     if let Some(offset) = get("slave_repl_offset").and_then(info::number) {
         out.family(&OFFSET).sample(&labels, offset);
+    }
+    if let Some(state) = get("master_failover_state") {
+        out.value(&FAILOVER, f64::from(u8::from(state != "no-failover")));
     }
     if get("role") == Some("slave") {
         let read_only = ("read_only", get("slave_read_only").unwrap_or_default());

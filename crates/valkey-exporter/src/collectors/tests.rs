@@ -154,6 +154,20 @@ fn facts_decide_what_is_asked() {
     assert!(!learn("cluster_enabled:1\n# Cluster Info\ncluster_state:ok\n").cluster);
 }
 
+/// A field that a new version of a server brings is seen here, once its `INFO` is recorded.
+#[test]
+fn no_number_of_the_recorded_servers_is_lost() {
+    for capture in [
+        include_str!("../../tests/captures/redis-7.0.info"),
+        include_str!("../../tests/captures/valkey-8.1.info"),
+        include_str!("../../tests/captures/valkey-9.1.info"),
+    ] {
+        let page = page(capture, &answers(), &options(&["--info.unknown=gauge"]));
+        let unknown: Vec<_> = page.lines().filter(|line| line.starts_with("redis_info_")).collect();
+        assert_eq!(unknown, Vec::<&str>::new());
+    }
+}
+
 proptest! {
     #[test]
     fn property_no_info_panics_or_spoils_the_page(bytes: Vec<u8>) {

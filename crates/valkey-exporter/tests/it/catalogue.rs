@@ -5,40 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect_file;
 use metrics_server::Kind;
-use valkey_exporter::{compat::Compat, fields::FIELDS};
+use valkey_exporter::{compat::Compat, fields};
 
 use crate::cases;
-
-/// Series that dashboards 763 and 14091, the Redis mixin and published alerts use.
-const USED: [&str; 27] = [
-    "blocked_clients",
-    "cluster_slots_fail",
-    "cluster_slots_pfail",
-    "cluster_state",
-    "commands_duration_seconds_total",
-    "commands_total",
-    "connected_clients",
-    "connected_slaves",
-    "db_keys",
-    "db_keys_expiring",
-    "evicted_keys_total",
-    "expired_keys_total",
-    "instance_info",
-    "keyspace_hits_total",
-    "keyspace_misses_total",
-    "master_last_io_seconds_ago",
-    "master_link_up",
-    "memory_max_bytes",
-    "memory_used_bytes",
-    "memory_used_rss_bytes",
-    "net_input_bytes_total",
-    "net_output_bytes_total",
-    "rdb_last_save_timestamp_seconds",
-    "rejected_connections_total",
-    "total_system_memory_bytes",
-    "up",
-    "uptime_in_seconds",
-];
 
 /// A family, without the namespace.
 #[derive(Debug, Default)]
@@ -139,8 +108,7 @@ fn kind_of(kind: &str) -> Kind {
     }
 }
 
-#[test]
-fn the_page_of_metrics_has_every_family() {
+fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::default();
     for capture in [
         include_str!("../captures/redis-7.0.prom"),
@@ -152,14 +120,39 @@ fn the_page_of_metrics_has_every_family() {
     for page in cases::pages() {
         catalogue.read(&page);
     }
-    for row in FIELDS {
+    for row in fields::all() {
         let entry = catalogue.0.entry(row.name.to_owned()).or_default();
         format!("{:?}", row.kind).to_lowercase().clone_into(&mut entry.kind);
         row.help().into_owned().clone_into(&mut entry.help);
     }
     catalogue.0.retain(|name, _entry| !name.starts_with("info_"));
-    for name in USED {
-        assert!(catalogue.0.contains_key(name), "dashboards use redis_{name}");
+    catalogue
+}
+
+#[test]
+fn the_page_of_metrics_has_every_family() {
+    let page = catalogue().markdown();
+    expect_file!["../../../../docs/valkey-exporter-metrics.md"].assert_eq(&page);
+}
+
+/// `tests/dashboards.txt`: a family and the labels that are needed of it, a line each.
+#[test]
+fn published_dashboards_and_alerts_find_what_they_query() {
+    let catalogue = catalogue();
+    let mut checked = 0;
+    let mut missing = Vec::new();
+    for line in include_str!("../dashboards.txt").lines() {
+        let mut words = line.split(' ');
+        let name = words.next().unwrap_or_default();
+        if ["", "#", "from"].contains(&name) {
+            continue;
+        }
+        checked += 1;
+        let labels = catalogue.0.get(name).map(|entry| &entry.labels);
+        if !labels.is_some_and(|labels| words.all(|label| labels.contains(label))) {
+            missing.push(line);
+        }
     }
-    expect_file!["../../../../docs/valkey-exporter-metrics.md"].assert_eq(&catalogue.markdown());
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(checked, 47);
 }
