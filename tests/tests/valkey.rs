@@ -189,6 +189,57 @@ async fn the_documented_acl_rule_is_enough() -> Result<()> {
     Ok(())
 }
 
+/// What the table of the documentation adds for everything that is off by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_rights_for_keys_clients_and_scripts_are_enough() -> Result<()> {
+    let folder = shared()?;
+    let server = Valkey::start_with(folder.path(), &[]).await?;
+    for command in ["SET number 1", "SET text hello", "PFADD distinct a", "RPUSH list a"] {
+        send(&server, command).await?;
+    }
+    for command in ["SADD set a", "ZADD zset 1 a", "HSET hash a 1", "XADD stream 7-0 a 1"] {
+        send(&server, command).await?;
+    }
+    send(&server, "XGROUP CREATE stream group 0").await?;
+    let page = fs::read_to_string(repository().join("docs/valkey-exporter.md"))?;
+    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER exporter "));
+    let mut rule = rule.context("docs/valkey-exporter.md has the rule")?.replace("PASSWORD", "pw");
+    for part in ["keys", "streams", "groups of keys", "clients"] {
+        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {part} | `")));
+        let rights = row.and_then(|row| row.split('`').next()).context("a row of the table")?;
+        rule.push(' ');
+        rule.push_str(&rights.replace("\\|", "|"));
+    }
+    send(&server, &format!("{rule} ~* +eval")).await?;
+    let script = folder.path().join("script.lua");
+    fs::write(&script, "return {'one', '1'}")?;
+    let exporter = server.exporter(&[
+        "--redis.user=exporter",
+        "--redis.password=pw",
+        "--check-keys=*",
+        "--count-keys=*",
+        "--check-streams=*",
+        "--check-key-groups=^(%a+)$",
+        "--export-client-list",
+        "--clients.summary",
+        &format!("--script={}", script.display()),
+    ])?;
+    let page = exporter.metrics()?;
+    ensure_up(&page)?;
+    ensure!(page.all("redis_key_size", &[]).count() == 8, "keys");
+    ensure!(page.all("redis_key_value", &[]).count() == 1, "a value");
+    ensure!(page.value("redis_stream_group_consumers", &[]) == Some(0.0), "a stream");
+    ensure!(page.sum("redis_key_group_count", &[]) >= 8.0, "groups");
+    ensure!(page.sum("redis_clients_by_name", &[]) >= 1.0, "clients");
+    ensure!(page.sum("redis_script_result", &[]) >= 1.0, "a script");
+    let page = exporter.metrics()?;
+    ensure!(
+        page.value("redis_acl_access_denied_cmd_total", &[]) == Some(0.0),
+        "nothing is refused"
+    );
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_is_enough() -> Result<()> {
     let folder = shared()?;

@@ -2,9 +2,9 @@
 
 use std::{io::Write as _, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use e2e::{Exporter, Page, eventually_within, servers::Valkey};
-use redis::aio::MultiplexedConnection;
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e::{Exporter, Page, eventually, eventually_within, servers::Valkey};
+use redis::{RedisError, aio::MultiplexedConnection};
 
 /// Sends a command whose words are parted by spaces.
 async fn send(connection: &mut MultiplexedConnection, command: &str) -> Result<()> {
@@ -246,6 +246,112 @@ async fn keys_are_grouped_by_patterns_without_a_script_in_the_server() -> Result
     let scripts = page.sum("redis_commands_total", &[("cmd", "eval")])
         + page.sum("redis_commands_total", &[("cmd", "evalsha")]);
     ensure!(scripts.abs() < f64::EPSILON, "{scripts} scripts were run");
+    Ok(())
+}
+
+/// A cluster in which each node has a third of the slots, and a connection to each.
+async fn cluster(folder: &tempfile::TempDir) -> Result<(Vec<Valkey>, Vec<MultiplexedConnection>)> {
+    let (mut nodes, mut connections) = (Vec::<Valkey>::new(), Vec::new());
+    for slots in ["0 5460", "5461 10922", "10923 16383"] {
+        let node = Valkey::start_with(folder.path(), &["--cluster-enabled", "yes"]).await?;
+        let mut connection = node.connect().await?;
+        send(&mut connection, &format!("CLUSTER ADDSLOTSRANGE {slots}")).await?;
+        if let Some(first) = nodes.first() {
+            send(&mut connection, &format!("CLUSTER MEET 127.0.0.1 {}", first.port)).await?;
+        }
+        nodes.push(node);
+        connections.push(connection);
+    }
+    for node in &nodes {
+        let exporter = node.exporter(&[])?;
+        eventually("the cluster is whole", || {
+            let page = exporter.metrics()?;
+            for (name, expected) in [("state", 1.0), ("known_nodes", 3.0), ("size", 3.0)] {
+                expect(&page, &[(&format!("redis_cluster_{name}"), &[], expected)])?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok((nodes, connections))
+}
+
+/// Sends a command to the node which has its key.
+async fn put(nodes: &mut [MultiplexedConnection], command: &str) -> Result<()> {
+    for node in nodes {
+        match send(node, command).await {
+            Err(error)
+                if error
+                    .downcast_ref::<RedisError>()
+                    .is_some_and(|error| error.code() == Some("MOVED")) => {}
+            outcome => return outcome,
+        }
+    }
+    bail!("no node has the key of {command}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_one_set_of_keys_whichever_node_is_asked() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (nodes, mut connections) = cluster(&folder).await?;
+    for number in 0..30 {
+        put(&mut connections, &format!("SET key:{number} {number}")).await?;
+    }
+    for number in 0..12 {
+        put(&mut connections, &format!("RPUSH list:{number} a b c")).await?;
+    }
+    for number in 0..6 {
+        put(&mut connections, &format!("XADD orders:{number} 1-0 a 1")).await?;
+        put(&mut connections, &format!("XGROUP CREATE orders:{number} billing 0")).await?;
+    }
+    // The slot of hello, 866, goes from the first node to the second: it is not known to the cluster
+    // yet, and a key of it is there already.
+    let mut ids = Vec::<String>::new();
+    for connection in &mut connections[..2] {
+        ids.push(redis::cmd("CLUSTER").arg("MYID").query_async(connection).await?);
+    }
+    send(&mut connections[0], &format!("CLUSTER SETSLOT 866 MIGRATING {}", ids[1])).await?;
+    send(&mut connections[1], &format!("CLUSTER SETSLOT 866 IMPORTING {}", ids[0])).await?;
+    let mut moved = redis::pipe();
+    moved.cmd("ASKING").ignore().cmd("RPUSH").arg("{hello}").arg("a").arg("b").ignore();
+    moved.exec_async(&mut connections[1]).await?;
+
+    for node in &nodes {
+        let exporter = node.exporter(&[
+            "--is-cluster",
+            "--check-single-keys=key:0,key:1,key:2,key:3,missing,{hello}",
+            "--check-keys=list:*",
+            "--count-keys=key:*",
+            "--check-single-streams=orders:0,orders:1",
+            "--check-streams=orders:*",
+            "--check-key-groups=^(%a+):",
+        ])?;
+        let page = exporter.metrics()?;
+        expect(&page, &[("redis_keys_count", &[("db", "db0"), ("key", "key:*")], 30.0)])?;
+        expect(&page, &[("redis_key_size", &[("key", "{hello}")], 2.0)])?;
+        for number in 0..4_u8 {
+            let key = format!("key:{number}");
+            expect(&page, &[("redis_key_value", &[("key", &key)], f64::from(number))])?;
+        }
+        for number in 0..12 {
+            let key = format!("list:{number}");
+            expect(&page, &[("redis_key_size", &[("db", "db0"), ("key", &key)], 3.0)])?;
+        }
+        for number in 0..6 {
+            let stream = format!("orders:{number}");
+            let group = [("stream", stream.as_str()), ("group", "billing")];
+            expect(&page, &[("redis_stream_length", &group[..1], 1.0)])?;
+            expect(&page, &[("redis_stream_group_lag", &group, 1.0)])?;
+        }
+        for (group, count) in
+            [("key", 30.0), ("list", 12.0), ("orders", 6.0), ("unclassified", 1.0)]
+        {
+            expect(&page, &[("redis_key_group_count", &[("key_group", group)], count)])?;
+        }
+        ensure!(page.all("redis_key_size", &[("key", "missing")]).next().is_none(), "missing");
+        for part in ["named", "scanned"] {
+            expect(&page, &[("redis_exporter_keys_refused", &[("part", part)], 0.0)])?;
+        }
+    }
     Ok(())
 }
 
