@@ -43,7 +43,8 @@ apt_settings() {
 }
 
 # fetch_packages SUITE FOLDER PACKAGE…: unpacks packages of another suite into a folder, with a
-# throw-away apt of its own. The machine's sources and packages are not touched.
+# throw-away apt of its own. The machine's sources and packages are not touched, nor looked at: what it
+# has installed may be newer.
 fetch_packages() {
   local suite=$1 folder=$2 state=$LAKEHOUSE_CACHE/apt/$1 deb
   shift 2
@@ -51,7 +52,7 @@ fetch_packages() {
   printf 'deb [signed-by=%s] %s %s main\n' /usr/share/keyrings/debian-archive-keyring.gpg \
     "$(debian_mirror)" "$suite" >"$state/sources.list"
   local apt=(apt-get -qq -o APT::Sandbox::User=root -o "Dir::Etc::sourcelist=$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives")
+    -o "Dir::State::lists=$state/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives")
   (
     set -e
     # Several images may want the same lists at the same time.
