@@ -1,5 +1,5 @@
 SELECT count(*) AS transactions,
-       max(extract(epoch FROM clock_timestamp() - xact_start)) AS age_seconds
+       max(greatest(0, extract(epoch FROM clock_timestamp() - xact_start))) AS age_seconds
 FROM pg_stat_activity
 WHERE state IS DISTINCT FROM 'idle'
   AND query NOT LIKE 'autovacuum:%'

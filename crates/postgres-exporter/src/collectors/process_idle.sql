@@ -1,5 +1,5 @@
 WITH idle AS (
-    SELECT application_name, state, extract(epoch FROM now() - state_change) AS seconds
+    SELECT application_name, state, greatest(0, extract(epoch FROM now() - state_change)) AS seconds
     FROM pg_stat_activity
     WHERE state ~ '^idle'
 )

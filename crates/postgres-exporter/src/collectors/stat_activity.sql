@@ -4,7 +4,7 @@ WITH states (state) AS (
 ), backends AS (
     SELECT datname, state, usename, application_name, backend_type, wait_event_type, wait_event,
            count(*) AS count,
-           max(extract(epoch FROM clock_timestamp() - xact_start)) AS max_tx_duration
+           max(greatest(0, extract(epoch FROM clock_timestamp() - xact_start))) AS max_tx_duration
     FROM pg_stat_activity
     WHERE pid <> pg_backend_pid()
     GROUP BY datname, state, usename, application_name, backend_type, wait_event_type, wait_event

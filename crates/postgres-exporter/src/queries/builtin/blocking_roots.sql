@@ -21,7 +21,9 @@ SELECT coalesce(a.datname, '') AS datname,
        coalesce(a.application_name, 'prepared transaction') AS application_name,
        coalesce(a.state, '') AS state,
        r.blocked AS sessions,
-       extract(epoch FROM clock_timestamp() - a.xact_start) AS transaction_seconds
+       CASE WHEN a.xact_start IS NOT NULL
+           THEN greatest(0, extract(epoch FROM clock_timestamp() - a.xact_start))
+       END AS transaction_seconds
 FROM roots AS r
 LEFT JOIN pg_stat_activity AS a ON a.pid = r.pid
 ORDER BY r.blocked DESC, r.pid
