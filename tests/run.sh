@@ -8,6 +8,8 @@
 #   integration          exporters against real servers in containers
 #   rules                configuration and rules, by promtool and amtool
 #   e2e                  the platform, as a second project beside one that may run
+#   versions             postgres-exporter against other versions of PostgreSQL; by name only, since on a
+#                        bare machine an image of each is built
 set -euo pipefail
 export LAKEHOUSE_FOR=test
 . "$(dirname "$0")/../deploy/lib.sh"
@@ -25,8 +27,8 @@ main() {
   [ ${#stages[@]} -gt 0 ] || stages=(format lint unit instructions pages rules integration e2e)
   for stage in "${stages[@]}"; do
     case $stage in
-      format | lint | unit | instructions | pages | rules | integration | e2e) "stage_$stage" ;;
-      *) die "no such stage: $stage (format lint unit instructions pages rules integration e2e)" ;;
+      format | lint | unit | instructions | pages | rules | integration | e2e | versions) "stage_$stage" ;;
+      *) die "no such stage: $stage (format lint unit instructions pages rules integration e2e versions)" ;;
     esac
   done
   for stage in "${failures[@]}"; do say "failed: $stage"; done
@@ -48,7 +50,20 @@ stage_pages() {
 stage_integration() {
   containers
   "$deploy/images/build" statsd-exporter
-  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey --test valkey_keys --test alerting --test postgres_collectors --test postgres_faults
+  cargo_tests "integration tests" --package e2e --features containers --test integration --test formats --test valkey --test valkey_keys --test alerting --test postgres_collectors --test postgres_faults --test postgres_extremes --test postgres_tls --test postgres_pgbouncer
+}
+
+stage_versions() {
+  containers
+  if [ -f "$(image_env test)" ]; then
+    "$deploy/bare/images" --for test postgres-13 postgres-15 postgres-18
+    set -a
+    # shellcheck disable=SC1090
+    . "$(image_env test)"
+    set +a
+    export POSTGRES_VERSIONS_TEST_IMAGES="$POSTGRES_13_IMAGE $POSTGRES_15_IMAGE $POSTGRES_IMAGE $POSTGRES_18_IMAGE"
+  fi
+  cargo_tests "versions of PostgreSQL" --package e2e --features containers --test postgres_versions
 }
 
 # The platform of the end-to-end tests is a project of its own: tests/tests/platform/stack.rs.
@@ -140,7 +155,8 @@ containers() {
   fi
   # The last 2.x, which people still scrape with; no service of the platform runs it.
   export PROMETHEUS_2_IMAGE=${PROMETHEUS_2_IMAGE:-prom/prometheus:v2.53.5}
-  for variable in POSTGRES VALKEY SEAWEEDFS PROMETHEUS PROMETHEUS_2 ALERTMANAGER; do
+  export PGBOUNCER_IMAGE=${PGBOUNCER_IMAGE:-edoburu/pgbouncer:v1.24.1-p1}
+  for variable in POSTGRES PGBOUNCER VALKEY SEAWEEDFS PROMETHEUS PROMETHEUS_2 ALERTMANAGER; do
     export "${variable}_IMAGE=$(official_image "${variable}_IMAGE")"
     export "${variable}_TEST_IMAGE=$(official_image "${variable}_IMAGE")"
   done

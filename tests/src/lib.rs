@@ -3,6 +3,7 @@
 mod browser;
 mod exporter;
 mod page;
+pub mod postgres;
 pub mod promql;
 pub mod rules;
 pub mod servers;

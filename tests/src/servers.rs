@@ -1,6 +1,7 @@
 //! Real servers, each in a container of its own.
 //!
-//! Images come from `POSTGRES_TEST_IMAGE`, `VALKEY_TEST_IMAGE` and `SEAWEEDFS_TEST_IMAGE`.
+//! Images come from `POSTGRES_TEST_IMAGE`, `PGBOUNCER_TEST_IMAGE`, `VALKEY_TEST_IMAGE` and
+//! `SEAWEEDFS_TEST_IMAGE`.
 
 use std::{
     env, fmt,
@@ -10,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _,
-    core::{IntoContainerPort as _, Mount, WaitFor},
+    core::{ExecCommand, IntoContainerPort as _, Mount, WaitFor},
     runners::AsyncRunner as _,
 };
 use tokio_postgres::{Client, NoTls};
@@ -26,6 +27,27 @@ pub const MONITOR_PASSWORD: &str = "mon:it/or@1";
 pub const MONITOR_PASSWORD_ENCODED: &str = "mon%3Ait%2For%401";
 /// The `maxmemory` of a [`Valkey`].
 pub const VALKEY_MAXMEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// The image of PostgreSQL where the environment names none.
+const POSTGRES: &str = "postgres:18.6";
+
+/// What is different about a [`Postgres`].
+#[derive(Debug, Default)]
+pub struct Setup<'a> {
+    /// Arguments of the server: `-c`, `name=value`.
+    pub arguments: &'a [&'a str],
+    /// A shell's script, run as root in the place of the server, which it has to start by
+    /// `docker-entrypoint.sh postgres "$@"`.
+    pub script: Option<&'a str>,
+    /// Variables of the container.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// Files in it, which everybody may read.
+    pub files: Vec<(&'a str, Vec<u8>)>,
+    /// Further mounts.
+    pub mounts: Vec<Mount>,
+    /// Another image.
+    pub image: Option<&'a str>,
+}
 
 /// A PostgreSQL server set up as the platform's: the same scripts, the same role for the exporter.
 pub struct Postgres {
@@ -51,10 +73,24 @@ impl Postgres {
     ///
     /// There is no engine, no image, or no answer within a minute.
     pub async fn start_with(arguments: &[&str]) -> Result<Self> {
+        Self::start_as(Setup { arguments, ..Setup::default() }).await
+    }
+
+    /// As [`start`](Self::start), with what `setup` says.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or no answer within a minute.
+    pub async fn start_as(setup: Setup<'_>) -> Result<Self> {
         let port = free_port()?;
         let scripts = repository().join("deploy/postgres/init");
         let mount = Mount::bind_mount(scripts.to_string_lossy(), "/docker-entrypoint-initdb.d");
-        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
+        let program = match setup.script {
+            Some(script) => vec!["bash", "-c", script, "postgres"],
+            None => vec!["postgres"],
+        };
+        let image = setup.image.map_or_else(|| image("POSTGRES_TEST_IMAGE", POSTGRES), named);
+        let mut request = image
             .with_wait_for(WaitFor::Nothing)
             .with_mapped_port(port, 5432.tcp())
             .with_mount(mount)
@@ -64,13 +100,36 @@ impl Postgres {
             .with_env_var("AIRFLOW_DB_PASSWORD", "airflow")
             .with_env_var("LAKE_DB_PASSWORD", "lake")
             .with_env_var("MONITOR_DB_PASSWORD", MONITOR_PASSWORD)
-            .with_cmd(["postgres"].iter().chain(arguments).copied())
-            .with_startup_timeout(Duration::from_mins(2))
-            .start()
-            .await?;
-        let server = Self { container, port };
+            .with_cmd(program.iter().chain(setup.arguments).copied())
+            .with_startup_timeout(Duration::from_mins(2));
+        for (name, value) in setup.environment {
+            request = request.with_env_var(*name, *value);
+        }
+        for (path, content) in setup.files {
+            request = request.with_copy_to(path, content);
+        }
+        for mount in setup.mounts {
+            request = request.with_mount(mount);
+        }
+        let server = Self { container: request.start().await?, port };
         soon("PostgreSQL serves", || async { server.client().await.map(drop) }).await?;
         Ok(server)
+    }
+
+    /// Runs a shell's script in its container, as root.
+    ///
+    /// # Errors
+    ///
+    /// It fails; the error has what it wrote.
+    pub async fn run(&self, script: &str, arguments: &[&str]) -> Result<String> {
+        let command = ["bash", "-c", script, "script"];
+        let command = command.into_iter().chain(arguments.iter().copied());
+        let mut result = self.container.exec(ExecCommand::new(command)).await?;
+        let out = String::from_utf8_lossy(&result.stdout_to_vec().await?).into_owned();
+        let errors = result.stderr_to_vec().await?;
+        let code = result.exit_code().await?;
+        ensure!(code == Some(0), "{code:?}: {out}{}", String::from_utf8_lossy(&errors));
+        Ok(out)
     }
 
     /// A session of the owner.
@@ -112,7 +171,7 @@ impl Postgres {
              'pg_basebackup -h {primary} -U postgres -D /standby -R -C -S standby -c fast && \
               exec postgres -D /standby {arguments}'"
         );
-        let container = image("POSTGRES_TEST_IMAGE", "postgres:18.6")
+        let container = image("POSTGRES_TEST_IMAGE", POSTGRES)
             .with_wait_for(WaitFor::Nothing)
             .with_mapped_port(port, 5432.tcp())
             .with_cmd(["bash", "-c", &script])
@@ -146,6 +205,77 @@ impl Postgres {
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// A `PgBouncer` before a [`Postgres`], in transaction mode, in the network of this machine.
+pub struct PgBouncer {
+    /// Its container, which ends with this handle.
+    pub container: ContainerAsync<GenericImage>,
+    /// Its port on the loopback address.
+    pub port: u16,
+}
+
+impl PgBouncer {
+    /// Starts it with pools of `pool_size` connections and waits until it listens. It knows the role of
+    /// the exporter, and `watch` (password `watch`), which may ask its console.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, no image, or it refuses its configuration.
+    pub async fn start(server: &Postgres, pool_size: u32) -> Result<Self> {
+        let port = free_port()?;
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n\
+             auth_file = /etc/pgbouncer/userlist.txt\npool_mode = transaction\n\
+             default_pool_size = {pool_size}\nserver_login_retry = 1\nstats_users = watch\n",
+            server.port
+        );
+        let users = format!("\"monitor\" \"{MONITOR_PASSWORD}\"\n\"watch\" \"watch\"\n");
+        let container = image("PGBOUNCER_TEST_IMAGE", "edoburu/pgbouncer:v1.24.1-p1")
+            .with_wait_for(WaitFor::Nothing)
+            .with_network("host")
+            .with_copy_to("/etc/pgbouncer/pgbouncer.ini", settings.into_bytes())
+            .with_copy_to("/etc/pgbouncer/userlist.txt", users.into_bytes())
+            .start()
+            .await?;
+        let pooler = Self { container, port };
+        soon("PgBouncer serves", || async { pooler.client().await.map(drop) }).await?;
+        Ok(pooler)
+    }
+
+    /// How an exporter reaches the server through it.
+    #[must_use]
+    pub fn dsn(&self) -> String {
+        format!(
+            "postgresql://monitor:{MONITOR_PASSWORD_ENCODED}@127.0.0.1:{}/lakehouse?sslmode=disable",
+            self.port
+        )
+    }
+
+    /// How an exporter reaches its console.
+    #[must_use]
+    pub fn console_dsn(&self) -> String {
+        format!("postgresql://watch:watch@127.0.0.1:{}/pgbouncer?sslmode=disable", self.port)
+    }
+
+    /// A session of the exporter's role through it.
+    ///
+    /// # Errors
+    ///
+    /// It, or the server behind it, does not answer.
+    pub async fn client(&self) -> Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.dsn(), NoTls).await?;
+        tokio::spawn(connection);
+        client.simple_query("SELECT 1").await?;
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for PgBouncer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgBouncer").field("port", &self.port).finish_non_exhaustive()
     }
 }
 
@@ -393,8 +523,11 @@ impl fmt::Debug for Statsd {
 }
 
 fn image(variable: &str, default: &str) -> GenericImage {
-    let name = env::var(variable).unwrap_or_else(|_unset| default.to_owned());
-    let (name, tag) = name.rsplit_once(':').unwrap_or((name.as_str(), "latest"));
+    named(&env::var(variable).unwrap_or_else(|_unset| default.to_owned()))
+}
+
+fn named(name: &str) -> GenericImage {
+    let (name, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
     GenericImage::new(name, tag)
 }
 

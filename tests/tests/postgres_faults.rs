@@ -1,61 +1,18 @@
 //! What goes wrong with a server, and what it costs: only what it concerns, seen, and not for ever.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    Exporter, Page, eventually, eventually_within, get_with, repository,
+    Exporter, Page, eventually, get_with,
+    postgres::{becomes, connections, is, scrape, succeeded},
+    repository,
     servers::{MONITOR_PASSWORD, Postgres},
 };
-use testcontainers::core::ExecCommand;
 use tokio_postgres::Client;
 
 /// The default of `--max-connections`.
 const CONNECTIONS_MAX: i64 = 3;
-
-/// A page as Prometheus would get it that waits `seconds`, and the time that took.
-#[expect(clippy::disallowed_methods, reason = "a test measures time")]
-fn scrape(exporter: &Exporter, path: &str, seconds: u64) -> Result<Page> {
-    let start = Instant::now();
-    let timeout = seconds.to_string();
-    let headers = [("X-Prometheus-Scrape-Timeout-Seconds", timeout.as_str())];
-    let response = get_with(&format!("http://{}{path}", exporter.address()), &headers)?;
-    let elapsed = start.elapsed();
-    ensure!(response.status == 200, "{}: {}", response.status, response.body);
-    ensure!(elapsed < Duration::from_secs(seconds), "a scrape took {elapsed:?}");
-    Ok(Page::parse(&response.body))
-}
-
-fn is(page: &Page, name: &str, labels: &[(&str, &str)], expected: f64) -> Result<()> {
-    let value = page.value(name, labels);
-    ensure!(
-        value.is_some_and(|value| (value - expected).abs() < f64::EPSILON),
-        "{name}{labels:?} is {value:?}, not {expected}"
-    );
-    Ok(())
-}
-
-fn succeeded(page: &Page, collector: &str, expected: f64) -> Result<()> {
-    is(page, "pg_scrape_collector_success", &[("collector", collector)], expected)
-}
-
-fn becomes(exporter: &Exporter, up: f64) -> Result<()> {
-    eventually_within(Duration::from_mins(1), "pg_up follows", || {
-        is(&scrape(exporter, "/metrics", 10)?, "pg_up", &[], up)
-    })
-}
-
-/// How many connections of the exporter the server has.
-async fn connections(owner: &Client) -> Result<i64> {
-    let count =
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postgres-exporter'";
-    Ok(owner.query_one(count, &[]).await?.get(0))
-}
 
 async fn end_connections(owner: &Client) -> Result<()> {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postgres-exporter'";
@@ -189,18 +146,8 @@ async fn what_is_odd_costs_only_itself() -> Result<()> {
 
 /// Runs a script in the server's container as its owner.
 async fn psql(server: &Postgres, database: &str, script: &str) -> Result<()> {
-    let command = "printf '%s' \"$0\" | PGPASSWORD=owner psql --no-psqlrc -v ON_ERROR_STOP=1 -h 127.0.0.1 -U postgres -d \"$1\"";
-    let run = ExecCommand::new(["bash", "-c", command, script, database]);
-    let mut result = server.container.exec(run).await?;
-    let out = result.stdout_to_vec().await?;
-    let errors = result.stderr_to_vec().await?;
-    let code = result.exit_code().await?;
-    ensure!(
-        code == Some(0),
-        "psql: {code:?}: {}{}",
-        String::from_utf8_lossy(&out),
-        String::from_utf8_lossy(&errors)
-    );
+    let command = "printf '%s' \"$1\" | PGPASSWORD=owner psql --no-psqlrc -v ON_ERROR_STOP=1 -h 127.0.0.1 -U postgres -d \"$2\"";
+    server.run(command, &[script, database]).await?;
     Ok(())
 }
 

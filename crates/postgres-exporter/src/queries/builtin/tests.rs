@@ -54,7 +54,8 @@ Collectors that `postgres_exporter` does not have. All are off by default, so th
 and this page is written from them: `UPDATE_EXPECT=1 cargo test -p postgres-exporter builtin`.
 
 Each was run against PostgreSQL 17 (`tests/tests/postgres_collectors.rs`), as a role in `pg_monitor` and, for `bloat` and
-`sequences`, `pg_read_all_data`. Versions 13 to 16 and 18 were not run. `pgvector` and `vector_search` were run with pgvector 0.8.0.
+`sequences`, `pg_read_all_data`; on 13, 15 and 18 each gave an answer (`tests/run.sh versions`). Versions 14 and 16 were not run.
+`pgvector` and `vector_search` were run with pgvector 0.8.0.
 
 Collectors of what is in a database read the connected one, or with `--auto-discover-databases` each of them.
 ";
