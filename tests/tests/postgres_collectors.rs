@@ -460,6 +460,8 @@ fn queries_are_asked_on_probes(exporter: &Exporter, server: &Postgres) -> Result
     }
     let elsewhere = [("query", "unprobed"), ("reason", "tag")];
     ensure!(page.value("pg_queries_skipped", &elsewhere) == Some(1.0), "not:probe");
+    let behind = [("collector", "wait_events"), ("reason", "probe")];
+    ensure!(page.value("pg_scrape_collector_skipped", &behind) == Some(1.0), "wait_events");
     let cached = |page: &Page| page.value("cached_at", &[]).context("cached_at");
     ensure!((cached(&probe()?)? - cached(&page)?).abs() < f64::EPSILON, "asked again");
     ensure!(page.value("pg_up", &[]) == Some(1.0), "pg_up");

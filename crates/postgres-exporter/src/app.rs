@@ -137,6 +137,7 @@ async fn serve(args: Args, paths: Paths) -> anyhow::Result<()> {
         disable_default_metrics: args.legacy.disable_default_metrics,
         collection_timeout: args.server.collection_timeout,
         queries: queries.clone(),
+        probed: false,
     };
     let rules = args.probe.rules(limits);
     let probe = Probe::new(Arc::clone(&modules), rules, choice.clone(), options.clone());

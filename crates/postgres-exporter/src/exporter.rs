@@ -24,7 +24,7 @@ use tracing::{error, warn};
 use crate::{
     collectors::{self, NAMESPACE, TABLE},
     instance::Instance,
-    queries::{Engine, builtin},
+    queries::{Engine, builtin, pgbouncer},
     reading::Reading,
     session::ConnectError,
     target::Target,
@@ -71,6 +71,8 @@ pub struct Options {
     pub collection_timeout: Duration,
     /// Queries of files and of collectors that run in the background.
     pub queries: Option<Engine>,
+    /// The server is one of `/probe`, and none of the environment.
+    pub probed: bool,
 }
 
 /// The servers, and what is read from them. Cloning gives another handle on the same ones.
@@ -248,7 +250,8 @@ impl Inner {
         let mut page = Page::new();
         let mut names = Vec::new();
         for name in self.chosen(only) {
-            let skip = collectors::skip_reason(name, &instance.facts).or_else(|| self.behind(name));
+            let skip =
+                collectors::skip_reason(name, &instance.facts).or_else(|| self.not_probed(name));
             match skip {
                 Some(reason) => {
                     page.sample(SKIPPED, &[("collector", name), ("reason", reason)], 1.0);
@@ -269,10 +272,11 @@ impl Inner {
         page
     }
 
-    /// Nothing runs in the background on a server of `/probe`.
-    fn behind(&self, collector: &str) -> Option<&'static str> {
-        let probing = self.options.queries.as_ref().is_some_and(Engine::is_probing);
-        (probing && builtin::runs_in_background(collector)).then_some("schedule")
+    /// Nothing runs in the background on a server of `/probe`, and the environment's `PgBouncer` is
+    /// before other servers.
+    fn not_probed(&self, collector: &str) -> Option<&'static str> {
+        let elsewhere = collector == pgbouncer::SPEC.name || builtin::runs_in_background(collector);
+        (self.options.probed && elsewhere).then_some("probe")
     }
 
     fn chosen<'a>(&'a self, only: &'a [String]) -> impl Iterator<Item = &'static str> + 'a {

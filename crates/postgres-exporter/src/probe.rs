@@ -218,7 +218,7 @@ impl Probe {
             let reading = Arc::clone(&self.options.reading);
             let target = Arc::new(Target::new(dsn.clone(), self.rules.limits, reading));
             let queries = self.options.queries.as_ref().map(Engine::probing);
-            let options = Options { queries, ..self.options.clone() };
+            let options = Options { queries, probed: true, ..self.options.clone() };
             Exporter::new(vec![target], &self.choice, options, None)
         });
         while known.len() >= self.rules.targets_max {

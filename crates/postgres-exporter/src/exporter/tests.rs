@@ -341,11 +341,12 @@ broken: {query: SELECT broken}
 fn probing(engine: &Engine, server: &Fake) -> Exporter {
     let mut choice = CollectorChoice::defaults(TABLE);
     for spec in TABLE {
-        choice.set(spec.name, matches!(spec.name, "locks" | "wait_events"));
+        choice.set(spec.name, matches!(spec.name, "locks" | "wait_events" | "pgbouncer"));
     }
     let options = Options {
         collection_timeout: Duration::from_mins(1),
         queries: Some(engine.probing()),
+        probed: true,
         ..Options::default()
     };
     Exporter::new(vec![target(server.address)], &choice, options, None)
@@ -391,7 +392,8 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
             "pg_queries_skipped{query=\"sampled\",reason=\"schedule\"} 1",
             "pg_queries_skipped{query=\"elsewhere\",reason=\"tag\"} 1",
             "pg_scrape_collector_success{collector=\"locks\"} 1",
-            "pg_scrape_collector_skipped{collector=\"wait_events\",reason=\"schedule\"} 1",
+            "pg_scrape_collector_skipped{collector=\"wait_events\",reason=\"probe\"} 1",
+            "pg_scrape_collector_skipped{collector=\"pgbouncer\",reason=\"probe\"} 1",
         ] {
             assert!(has(&samples, sample), "{sample}: {samples:#?}");
         }

@@ -322,8 +322,7 @@ impl Engine {
         }
     }
 
-    /// Whether it is about a server of `/probe`.
-    pub(crate) const fn is_probing(&self) -> bool {
+    const fn is_probing(&self) -> bool {
         self.probed.is_some()
     }
 

@@ -108,7 +108,7 @@ Pools, traffic and databases of the PgBouncer whose console is the data source o
 `PGBOUNCER_DATA_SOURCE_NAME`, for example `postgresql://stats:secret@127.0.0.1:6432/pgbouncer?sslmode=disable`.
 
 Reads PgBouncer's console, on one connection that is kept. Cost: none for the server. Privileges: a role of `stats_users`.
-Run against PgBouncer 1.18 by hand, and by its recorded answers. It is shown with scrapes of the server, so not while that is down.
+Run against PgBouncer 1.18 by hand, and by its recorded answers. It is shown with scrapes of the server, so not while that is down, and not on `/probe`.
 
 | metric | type | |
 |---|---|---|
