@@ -226,6 +226,18 @@ pub(crate) fn drop_dead_rows() -> Result<()> {
     stack::sql("lakehouse", "DROP TABLE IF EXISTS e2e_dead").map(drop)
 }
 
+pub(crate) fn make_a_slot() -> Result<()> {
+    drop_the_slot()?;
+    let slot = "SELECT pg_create_physical_replication_slot('e2e')";
+    stack::sql("postgres", slot).map(drop)
+}
+
+pub(crate) fn drop_the_slot() -> Result<()> {
+    let slot = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots \
+                WHERE slot_name = 'e2e'";
+    stack::sql("postgres", slot).map(drop)
+}
+
 pub(crate) fn ask_for_checkpoints() -> Result<()> {
     for _ in 0..4 {
         stack::sql("postgres", "CHECKPOINT")?;
@@ -239,15 +251,14 @@ pub(crate) fn end_sessions() -> Result<()> {
     stack::sql("postgres", end).map(drop)
 }
 
-/// All but five of those that are left: with three kept for superusers, the exporter may still come in.
+/// All but four of those that are left: with three kept for superusers, the exporter may still come in.
 /// Airflow's come and go: all of it stands still meanwhile, with those that it has.
 pub(crate) fn take_all_connections() -> Result<()> {
     pause("airflow-api-server")?;
-    let left = "SELECT current_setting('max_connections')::int - count(*) \
-                FROM pg_stat_activity WHERE datname IS NOT NULL";
     // One of those that are taken is that of the question.
-    let left = stack::sql("postgres", left)?.parse::<i64>()? + 1;
-    let take = left - 5;
+    let left = "SELECT current_setting('max_connections')::int - count(*) + 1 \
+                FROM pg_stat_activity WHERE datname IS NOT NULL";
+    let take = stack::sql("postgres", left)?.parse::<i64>()? - 4;
     beside_postgres(&format!(
         "for i in $(seq {take}); do sql -c 'SELECT pg_sleep(900)' & done; wait"
     ))

@@ -21,6 +21,7 @@ mod secured;
 mod series;
 mod stack;
 mod storage;
+mod trino;
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -79,6 +80,8 @@ const FULL: &[Step] = steps![
     faults::an_outage_of_prometheus_leaves_a_gap_and_no_false_alert,
     faults::what_was_saved_can_be_brought_back,
     live::trino_is_scraped_where_its_profile_is_on,
+    trino::its_rules_ask_for_what_it_shows,
+    trino::queries_that_fail_alert_and_resolve,
     grafana::the_trino_dashboard_shows_data_in_a_browser,
 ];
 

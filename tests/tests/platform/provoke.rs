@@ -111,6 +111,7 @@ const AT_ONCE: &[Fear] = &[
     lasting("PostgresRollbackRatioHigh", harm::roll_back, harm::end_sessions),
     lasting("PostgresLockTableFillsUp", harm::take_many_locks, harm::end_sessions),
     lasting("PostgresDeadRowsHigh", harm::leave_dead_rows, harm::drop_dead_rows),
+    lasting("PostgresReplicationSlotInactive", harm::make_a_slot, harm::drop_the_slot),
     lasting("ValkeyConnectionsHigh", harm::allow_few_clients, harm::allow_many_clients),
     lasting("ValkeySlowCommands", harm::log_every_command, harm::log_slow_commands),
     passing("ValkeyReplicaLost", harm::lose_a_replica),
