@@ -80,6 +80,7 @@ const EXPECTED: &[(&str, Labels, f64)] = &[
     ("pg_vector_search_calls_total", &[("datname", "lakehouse"), ("operator", "<->")], 3.0),
     ("pg_vector_search_rows_total", &[("datname", "lakehouse"), ("operator", "<->")], 9.0),
     ("pg_vector_search_seconds_total", &[("datname", "lakehouse"), ("operator", "<->")], 1e-6),
+    ("pg_vector_search_mean_seconds_bucket", &[("operator", "<->"), ("le", "30")], 3.0),
     ("pg_wait_events_samples_total", &[("wait_event", "PgSleep"), ("datname", "lakehouse")], 2.0),
     ("pg_xmin_horizon_age_transactions", &[("holder", "prepared_transaction")], 1.0),
     ("pg_xmin_horizon_age_transactions", &[("holder", "backend")], 1.0),

@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use metrics_server::{CollectError, Collecting, Collector, CollectorSpec, Desc, Page};
+use metrics_server::{
+    CollectError, Collecting, Collector, CollectorSpec, Desc, HistogramState, Kind, Page,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -49,6 +51,20 @@ const COLUMNS: [(&str, Desc<'static>); COUNTS] = [
     ("rows", Desc::counter("pg_vector_search_rows_total", "Rows that they returned")),
 ];
 
+/// The server knows sums alone, so a call counts as taking what those of its statement took on average
+/// since the scrape before.
+const MEAN: Desc<'static> = Desc::new(
+    "pg_vector_search_mean_seconds",
+    "Times executed, by the mean time of a statement's executions between two scrapes",
+    Kind::Histogram,
+);
+/// Upper bounds of its buckets: a search takes milliseconds where an index serves it, and seconds without.
+const BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The columns of calls and of their time.
+const CALLS: usize = 0;
+const SECONDS: usize = 1;
+
 /// User, database and `queryid`.
 type Key = [String; 3];
 type Counts = [f64; COUNTS];
@@ -56,6 +72,42 @@ type Counts = [f64; COUNTS];
 struct VectorSearch {
     /// By server and database. The lock is held while one answer is counted.
     servers: Mutex<BTreeMap<String, Searches>>,
+}
+
+/// What searches with one operator did in one database.
+#[derive(Debug, Default)]
+struct Sums {
+    counts: Counts,
+    /// Calls whose mean time is below each bound; those above all are in `counts` alone.
+    buckets: [f64; BOUNDS.len()],
+}
+
+impl Sums {
+    fn add(&mut self, more: Counts) {
+        for (sum, more) in self.counts.iter_mut().zip(more) {
+            *sum += more;
+        }
+        let mean = more[SECONDS] / more[CALLS].max(1.0);
+        for (_, bucket) in BOUNDS.iter().zip(&mut self.buckets).filter(|(bound, _)| mean <= **bound)
+        {
+            *bucket += more[CALLS];
+        }
+    }
+
+    fn histogram(&self) -> HistogramState {
+        let buckets = BOUNDS.into_iter().zip(self.buckets.map(whole)).collect();
+        HistogramState { buckets, sum: self.counts[SECONDS], count: whole(self.counts[CALLS]) }
+    }
+}
+
+/// A number of calls, which has been added up of whole ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast saturates, and calls are no fractions"
+)]
+const fn whole(calls: f64) -> u64 {
+    calls as u64
 }
 
 /// What is known of one server's statements.
@@ -66,7 +118,7 @@ struct Searches {
     /// Searches as of the latest answer.
     known: BTreeMap<Key, Counts>,
     /// Sums by database and operator.
-    sums: BTreeMap<(String, String), Counts>,
+    sums: BTreeMap<(String, String), Sums>,
     /// When texts were last looked at.
     looked: Option<Instant>,
 }
@@ -114,10 +166,11 @@ impl Searches {
             // Counts that fell begin again: the statement was forgotten in between.
             let fell = counts.iter().zip(before).any(|(count, before)| *count < before);
             let base = if fell { Counts::default() } else { before };
-            let sums = self.sums.entry((datname.clone(), operator.clone())).or_default();
-            for ((sum, count), base) in sums.iter_mut().zip(counts).zip(base) {
-                *sum += count - base;
+            let mut more = counts;
+            for (more, base) in more.iter_mut().zip(base) {
+                *more -= base;
             }
+            self.sums.entry((datname.clone(), operator.clone())).or_default().add(more);
             now.insert(key, counts);
         }
         self.known = now;
@@ -128,10 +181,18 @@ impl Searches {
         for (index, (_, desc)) in COLUMNS.iter().enumerate() {
             let mut family = out.family(desc.clone());
             for ((datname, operator), sums) in &self.sums {
-                family.sample(&[("datname", datname), ("operator", operator)], sums[index]);
+                family.sample(&labels(datname, operator), sums.counts[index]);
             }
         }
+        let mut family = out.family(MEAN);
+        for ((datname, operator), sums) in &self.sums {
+            family.histogram(&labels(datname, operator), sums.histogram());
+        }
     }
+}
+
+fn labels<'a>(datname: &'a str, operator: &'a str) -> [(&'static str, &'a str); 2] {
+    [("datname", datname), ("operator", operator)]
 }
 
 impl VectorSearch {

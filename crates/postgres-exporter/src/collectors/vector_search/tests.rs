@@ -27,7 +27,8 @@ fn seen(searches: &Searches) -> String {
     let mut page = Page::new();
     searches.write(&mut page);
     let text = page.into_text(Format::Text);
-    text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect()
+    let is_sum = |line: &&str| !line.starts_with('#') && !line.contains("_mean_");
+    text.split_inclusive('\n').filter(is_sum).collect()
 }
 
 #[test]
@@ -52,6 +53,38 @@ fn searches_are_added_up_by_operator_and_never_fall() {
         pg_vector_search_seconds_total{datname="b",operator="<=>"} 1
     "#]]
     .assert_eq(&seen(&searches));
+}
+
+#[test]
+fn calls_are_counted_by_the_mean_of_their_statement_since_the_scrape_before() {
+    let (mut searches, now) = (Searches::default(), Instant::now());
+    // 5 ms each; then 20 of 0.9 ms, and one of another user which took a minute.
+    answer(&mut searches, "u | app | 1 | 10 | 0.05 | 50", now);
+    answer(&mut searches, "u | app | 1 | 30 | 0.068 | 50\nv | app | 1 | 1 | 60 | 5", now);
+    answer(&mut searches, "u | app | 1 | 30 | 0.068 | 50\nv | app | 1 | 1 | 60 | 5", now);
+    let mut page = Page::new();
+    searches.write(&mut page);
+    let text = page.into_text(Format::Text);
+    let lines = text.split_inclusive('\n').filter_map(|line| line.split_once("operator=\"<->\""));
+    let lines = lines.filter(|(name, _)| name.contains("_mean_")).map(|(_, rest)| rest);
+    expect![[r#"
+        ,le="0.001"} 20
+        ,le="0.0025"} 20
+        ,le="0.005"} 30
+        ,le="0.01"} 30
+        ,le="0.025"} 30
+        ,le="0.05"} 30
+        ,le="0.1"} 30
+        ,le="0.25"} 30
+        ,le="0.5"} 30
+        ,le="1"} 30
+        ,le="5"} 30
+        ,le="30"} 30
+        ,le="+Inf"} 31
+        } 60.068
+        } 31
+    "#]]
+    .assert_eq(&lines.collect::<String>());
 }
 
 #[test]

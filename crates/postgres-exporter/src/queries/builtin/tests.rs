@@ -93,14 +93,16 @@ at by the server, once each, once a minute at most. Privileges: pg_monitor.
 
 A search is a `SELECT` or `WITH` whose text has a distance operator: `<->`, `<=>`, `<#>`, `<+>`, `<~>` or `<%>`; of several the first
 one tells. Others have operators of these names, too: pg_trgm, PostGIS, and PostgreSQL itself for points. Sums are kept here, so that
-they do not fall when the server forgets a statement. `rate(…_seconds_total) / rate(…_calls_total)` is the mean latency; the server
-keeps no distribution of it. Which index a search used is not known to pg_stat_statements: `pgvector` counts scans by index.
+they do not fall when the server forgets a statement. `rate(…_seconds_total) / rate(…_calls_total)` is the mean latency. The server
+keeps no distribution of it: in the histogram a call counts as taking what those of its statement took on average since the scrape
+before, so a slow kind of search is seen, and a single slow one among many is not. Which index a search used is not known to pg_stat_statements: `pgvector` counts scans by index.
 
 | metric | type | |
 |---|---|---|
 | `pg_vector_search_calls_total{datname,operator}` | counter | Times that statements with this distance operator were executed |
 | `pg_vector_search_seconds_total{datname,operator}` | counter | Time spent executing them |
 | `pg_vector_search_rows_total{datname,operator}` | counter | Rows that they returned |
+| `pg_vector_search_mean_seconds{datname,operator}` | histogram | Times executed, by the mean time of a statement's executions between two scrapes |
 
 ## pgbouncer
 
