@@ -21,7 +21,7 @@ const IMAGES: &str = "postgres:13 postgres:14 postgres:15 postgres:16 postgres:1
 const NEWEST: u32 = 18;
 
 /// Every collector that is off by default and reads the server itself.
-const COLLECTORS: [&str; 30] = [
+const COLLECTORS: [&str; 31] = [
     "archive_backlog",
     "bloat",
     "blocking",
@@ -49,6 +49,7 @@ const COLLECTORS: [&str; 30] = [
     "statio_user_indexes",
     "subscriptions",
     "top_statements",
+    "vector_search",
     "wait_events",
     "xlog_location",
     "xmin_horizon",
