@@ -310,7 +310,7 @@ fn slow_readers_hold_up_nobody_and_are_cut_off() {
 }
 
 async fn slow_readers() {
-    let running = start(&["--web.scrape-timeout=5s", "--web.send-timeout=1s"]).await;
+    let running = start(&["--web.scrape-timeout=5s", "--web.send-timeout=5s"]).await;
     // More readers than pages which are rendered at once; none of them takes more than its buffers.
     let mut slow = Vec::new();
     for _ in 0..12 {
