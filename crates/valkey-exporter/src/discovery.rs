@@ -64,7 +64,7 @@ async fn discover_cluster_nodes(
         );
     }
     let found = discovery.nodes(query.as_deref().unwrap_or_default()).await;
-    found.map_or_else(Problem::into_response, |(node, answer)| {
+    found.map_or_else(Problem::into_response, |(node, answer, _zones)| {
         let tls = node.address().tls;
         let targets: Vec<_> = cluster_nodes::parse(&answer)
             .iter()
@@ -155,14 +155,15 @@ impl Discovery {
         scrape::ask_once(node, commands, deadline).await.map_err(|failure| Problem::of(&failure))
     }
 
-    /// The text of `CLUSTER NODES`, and who said it.
-    async fn nodes(&self, query: &str) -> Result<(Arc<Node>, String), Problem> {
+    /// Who was asked, the text of `CLUSTER NODES`, and the zones that `CLUSTER SHARDS` tells.
+    async fn nodes(&self, query: &str) -> Result<(Arc<Node>, String, Zones), Problem> {
         let node = self.node(query)?;
-        let command = Command::new("CLUSTER NODES");
-        let answers = self.ask(&node, vec![command.clone()]).await?;
-        match answers.text(&command) {
-            Some(text) => Ok((node, text.into_owned())),
-            None => Err(Problem::of(&reason(&answers, &command))),
+        let [nodes, shards] = ["CLUSTER NODES", "CLUSTER SHARDS"].map(Command::new);
+        let answers = self.ask(&node, vec![nodes.clone(), shards.clone()]).await?;
+        let zones = answers.get(&shards).map(zones).unwrap_or_default();
+        match answers.text(&nodes) {
+            Some(text) => Ok((node, text.into_owned(), zones)),
+            None => Err(Problem::of(&reason(&answers, &nodes))),
         }
     }
 
@@ -178,10 +179,10 @@ impl Discovery {
         if info.has_section("Sentinel") {
             self.watched(&node).await
         } else if info.get("cluster_enabled") == Some("1") {
-            let (node, answer) = self.nodes(query).await?;
+            let (node, answer, zones) = self.nodes(query).await?;
             let tls = node.address().tls;
             let nodes = cluster_nodes::parse(&answer);
-            Ok(nodes.iter().map(|node| cluster_group(node, self.hostnames, tls)).collect())
+            Ok(nodes.iter().map(|node| cluster_group(node, &zones, self.hostnames, tls)).collect())
         } else {
             Ok(replication_groups(&info, node.address()))
         }
@@ -226,7 +227,28 @@ fn plain(address: &Address) -> Address {
     Address { user: None, password: None, database: 0, ..address.clone() }
 }
 
-fn cluster_group(node: &ClusterNode<'_>, hostnames: bool, tls: bool) -> Group {
+/// Availability zones by the id of a node.
+type Zones = BTreeMap<String, String>;
+
+/// Reads `CLUSTER SHARDS`; a server tells the zones of all nodes there, and of itself in `INFO`.
+fn zones(shards: &Value) -> Zones {
+    let mut zones = Zones::new();
+    for shard in items(shards) {
+        let pairs = command::pairs(shard);
+        let nodes = pairs.iter().find(|(name, _)| name == "nodes").map(|(_, nodes)| items(nodes));
+        for node in nodes.unwrap_or_default() {
+            if let (Some(id), Some(zone)) =
+                (value_of(node, "id"), value_of(node, "availability-zone"))
+            {
+                zones.insert(id, zone);
+            }
+        }
+    }
+    zones
+}
+
+fn cluster_group(node: &ClusterNode<'_>, zones: &Zones, hostnames: bool, tls: bool) -> Group {
+    let zone = node.zone.or_else(|| zones.get(node.id).map(String::as_str));
     let role = if node.is_replica() { "replica" } else { "primary" };
     Group::new(node.address(hostnames, tls), role)
         .with("mode", "cluster")
@@ -234,7 +256,7 @@ fn cluster_group(node: &ClusterNode<'_>, hostnames: bool, tls: bool) -> Group {
         .with("shard", node.primary.unwrap_or(node.id))
         .with("healthy", if node.is_healthy() { "true" } else { "false" })
         .with("hostname", node.hostname.unwrap_or_default())
-        .with("availability_zone", node.zone.unwrap_or_default())
+        .with("availability_zone", zone.unwrap_or_default())
 }
 
 /// A value of a Sentinel's list of names and values.
