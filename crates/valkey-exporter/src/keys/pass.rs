@@ -431,9 +431,10 @@ impl Pass {
         // A database without keys has no groups, which is worth a zero.
         let mut databases: BTreeMap<_, _> =
             (0..self.plan.databases).map(|database| (database, Tally::default())).collect();
-        let everywhere = self.servers.cluster.then_some(0);
+        // Other nodes of a cluster may have keys where the one that was asked has none.
+        let others = if self.servers.cluster { self.plan.databases.max(1) } else { 0 };
         let with_keys: BTreeSet<u32> =
-            self.plan.keyspace.keys().copied().chain(everywhere).collect();
+            self.plan.keyspace.keys().copied().chain(0..others).collect();
         for database in with_keys {
             let tally = self.groups_of(database).await;
             let tally = self.unless_refused(tally, "cannot group keys")?;

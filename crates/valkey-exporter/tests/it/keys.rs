@@ -70,6 +70,38 @@ fn keys_of_a_cluster_are_those_of_every_primary() {
     assert!(!first.seen().contains(&"TYPE foo".to_owned()));
 }
 
+/// Valkey 9: the node that is asked has keys in one database, another one in both.
+#[test]
+fn every_database_of_a_cluster_is_grouped() {
+    let keys = |names: serde_json::Value| {
+        vec![
+            ("MEMORY USAGE *", json(10.into())),
+            ("SCAN 0 COUNT 1000", json(serde_json::json!(["0", names]))),
+        ]
+    };
+    let other = Fake::start(&keys(serde_json::json!(["k2"])));
+    let port = free_port();
+    let mut first = keys(serde_json::json!(["k1"]));
+    let text = "# Server\r\nvalkey_version:9.1.2\r\n# Replication\r\nrole:master\r\n\
+        # Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n";
+    first.push(("INFO ALL", Reply::Text(text.to_owned())));
+    first.push(("CLUSTER INFO", Reply::Text("cluster_state:ok\r\n".to_owned())));
+    first.push(("CONFIG GET *", json(serde_json::json!(["cluster-databases", "2"]))));
+    let slots = serde_json::json!([
+        [0, 8191, ["127.0.0.1", port, "a"]],
+        [8192, 16383, ["127.0.0.1", other.port, "b"]],
+    ]);
+    first.push(("CLUSTER SLOTS", json(slots)));
+    let first = Fake::start_on(port, &first);
+    let exporter = Exporter::start(&[&address(&first), "--is-cluster", "--check-key-groups=^(k)"]);
+    let page = exporter.get("/metrics").body;
+    for database in ["db0", "db1"] {
+        let series = format!(r#"redis_key_group_count{{db="{database}",key_group="k"}}"#);
+        assert_eq!(value(&page, &series), Some(2.0), "{page}");
+    }
+    assert!(other.seen().contains(&"SELECT 1".to_owned()));
+}
+
 #[test]
 fn keys_that_a_cluster_moves_are_asked_of_the_node_that_is_named() {
     let other = Fake::start(&[
