@@ -268,10 +268,24 @@ async fn a_standby_that_is_promoted_is_followed() -> Result<()> {
     let labels = [("slot_name", "standby"), ("status", "streaming")];
     let page = scrape(&exporter, "/metrics", 10)?;
     ensure!(page.value("pg_stat_wal_receiver_received_tli", &labels).is_some(), "a receiver");
-    standby.client().await?.batch_execute("SELECT pg_promote()").await?;
+
+    // The primary dies, and the standby takes its place.
+    primary.container.stop_with_timeout(Some(0)).await?;
+    becomes(&follower, 0.0)?;
+    let page = scrape(&exporter, "/metrics", 10)?;
+    is(&page, "pg_up", &[], 1.0)?;
+    is(&page, "pg_replication_is_replica", &[], 1.0)?;
+    let owner = standby.client().await?;
+    owner.batch_execute("SELECT pg_promote()").await?;
     eventually("the promotion is seen", || {
         let page = scrape(&exporter, "/metrics", 10)?;
         is(&page, "pg_replication_is_replica", &[], 0.0)?;
+        ensure!(page.all("pg_stat_wal_receiver_received_tli", &[]).next().is_none(), "no receiver");
         is(&page, "pg_exporter_last_scrape_error", &[], 0.0)
+    })?;
+    owner.batch_execute("CREATE TABLE afterwards (id int)").await?;
+    eventually("its statistics go on", || {
+        let table = [("relname", "afterwards")];
+        is(&scrape(&exporter, "/metrics", 10)?, "pg_stat_user_tables_n_live_tup", &table, 0.0)
     })
 }
