@@ -36,7 +36,7 @@ const NOT_UNKNOWN: [&str; 20] = [
     "uptime_in_days",
 ];
 
-/// Unknown fields shown of one server.
+/// Unknown fields shown of one answer: `INFO`, and `INFO MODULES`.
 pub(super) const UNKNOWN_MAX: usize = 500;
 
 const IO_THREAD: Metric = Metric::counter(

@@ -91,7 +91,7 @@ fn reply() -> impl Strategy<Value = (Vec<u8>, u64)> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(
+    fn property_any_bytes_are_read(
         bytes in prop::collection::vec(
             prop_oneof![any::<u8>(), prop::sample::select(b"*$%|~>!=+-:0129\r\n".to_vec())], 0..300,
         ),
@@ -104,7 +104,7 @@ proptest! {
 
     /// Where the driver finds the end of a reply, a reply ends here too.
     #[test]
-    fn the_driver_agrees(replies in prop::collection::vec(reply(), 1..5), piece in 1_usize..50) {
+    fn property_the_driver_agrees(replies in prop::collection::vec(reply(), 1..5), piece in 1_usize..50) {
         let bounds = Bounds { bytes_max: u64::MAX, values_max: u64::MAX };
         let mut framing = Framing::new(bounds);
         let mut values = 0;

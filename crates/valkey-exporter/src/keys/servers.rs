@@ -1,9 +1,13 @@
 //! The servers which hold the keys: one, or every primary of a cluster. Where a cluster has moved keys
 //! since it told its slots, nodes name each other: `MOVED` and `ASK` are followed.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use redis::{Cmd, Value};
+use tracing::debug;
 
 use crate::{
     address::Place,
@@ -24,8 +28,10 @@ pub(super) struct Servers {
     all: Vec<Server>,
     /// Whether keys are spread over them by their slots.
     pub(super) cluster: bool,
-    /// Slots that have gone to another server since.
-    moved: BTreeMap<u16, usize>,
+    /// How many of them are scanned: those that had slots when the cluster told them.
+    primaries: usize,
+    /// Nodes that others named and that did not answer: they are not asked again.
+    silent: BTreeSet<Place>,
 }
 
 /// A connection, and which database it is at.
@@ -60,14 +66,14 @@ impl Servers {
             database: Some(node.address().database),
             slots: vec![(0, SLOTS)],
         };
-        let moved = BTreeMap::new();
+        let silent = BTreeSet::new();
         if !cluster {
-            return Ok(Self { all: vec![first], cluster, moved });
+            return Ok(Self { all: vec![first], cluster, primaries: 1, silent });
         }
         let slots = Command::new("CLUSTER SLOTS").pack();
         let answers = first.session.send(&[slots], deadline).await;
         let answer = answers.into_iter().next().unwrap_or(Err(Failure::Late))?;
-        let mut servers = Self { all: Vec::new(), cluster, moved };
+        let mut servers = Self { all: Vec::new(), cluster, primaries: 0, silent };
         for range in read_slots(&answer) {
             let place = range.place(node.address().place.clone());
             let slots = (range.first, range.last);
@@ -77,6 +83,7 @@ impl Servers {
                 server.slots.push(slots);
             }
         }
+        servers.primaries = servers.all.len();
         Ok(servers)
     }
 
@@ -123,7 +130,7 @@ impl Servers {
             for (to, indices) in redirections(&answers, &places) {
                 let again = indices.iter().filter_map(|index| commands.get(*index).cloned());
                 let again = again.collect();
-                let received = self.send_on(node, &to, database, again, deadline).await?;
+                let received = self.send_on(node, &to, database, again, deadline).await;
                 for (index, answer) in indices.into_iter().zip(received) {
                     if let (Some(old), Some(place)) =
                         (answers.get_mut(index), places.get_mut(index))
@@ -141,7 +148,8 @@ impl Servers {
         Ok(answers)
     }
 
-    /// Nothing if the other server cannot be reached: the answers to `commands` stay what they were.
+    /// Nothing if the other node does not answer in half of the time that is left: what it would have
+    /// said stays unknown, and the others have their time.
     async fn send_on(
         &mut self,
         node: &Node,
@@ -149,14 +157,31 @@ impl Servers {
         database: u32,
         commands: Vec<Cmd>,
         deadline: Instant,
-    ) -> Result<Vec<Answer>, Failure> {
-        let Ok(Some(index)) = self.at(node, to.place.clone(), deadline).await else {
-            return Ok(Vec::new());
-        };
-        if let Some(slot) = to.moved {
-            self.moved.insert(slot, index);
+    ) -> Vec<Answer> {
+        if self.silent.contains(&to.place) {
+            return Vec::new();
         }
-        let server = self.all.get_mut(index).ok_or(Failure::Late)?;
+        #[expect(clippy::disallowed_methods, reason = "a node gets a part of the time")]
+        let now = Instant::now();
+        let until = now + deadline.saturating_duration_since(now) / 2;
+        let sent = self.try_send_on(node, to, database, commands, until).await;
+        sent.unwrap_or_else(|failure| {
+            debug!(place = ?to.place, error = %failure, "a node that another one named fails");
+            self.silent.insert(to.place.clone());
+            Vec::new()
+        })
+    }
+
+    async fn try_send_on(
+        &mut self,
+        node: &Node,
+        to: &Redirection,
+        database: u32,
+        commands: Vec<Cmd>,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        let index = self.at(node, to.place.clone(), deadline).await?;
+        let server = index.and_then(|index| self.all.get_mut(index)).ok_or(Failure::Late)?;
         if !to.asking {
             return server.send(database, commands, deadline).await;
         }
@@ -166,7 +191,7 @@ impl Servers {
     }
 
     pub(super) const fn count(&self) -> usize {
-        self.all.len()
+        self.primaries
     }
 
     /// The server that has `key`.
@@ -175,9 +200,6 @@ impl Servers {
             return Some(0);
         }
         let slot = slot(key);
-        if let Some(index) = self.moved.get(&slot) {
-            return Some(*index);
-        }
         let has = |server: &Server| {
             server.slots.iter().any(|(first, last)| (*first..=*last).contains(&slot))
         };
@@ -223,8 +245,6 @@ impl Server {
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Redirection {
     place: Place,
-    /// The slot, if all of it is there.
-    moved: Option<u16>,
     /// Whether the other node answers only who says that it was sent.
     asking: bool,
 }
@@ -237,7 +257,7 @@ pub(super) fn read_redirection(reason: &str, here: &Place) -> Option<Redirection
         "ASK" => true,
         _ => return None,
     };
-    let slot = words.next()?.parse::<u16>().ok().filter(|slot| *slot < SLOTS)?;
+    words.next()?.parse::<u16>().ok().filter(|slot| *slot < SLOTS)?;
     let (host, port) = words.next()?.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port > 0)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -246,7 +266,7 @@ pub(super) fn read_redirection(reason: &str, here: &Place) -> Option<Redirection
         ("" | "?", Place::Unix(_)) => return None,
         (host, _) => host.to_owned(),
     };
-    Some(Redirection { place: Place::Tcp { host, port }, moved: (!asking).then_some(slot), asking })
+    Some(Redirection { place: Place::Tcp { host, port }, asking })
 }
 
 /// Which commands are to be sent where; they were answered by the servers at `places`.

@@ -159,6 +159,54 @@ fn keys_that_a_cluster_moves_are_asked_of_the_node_that_is_named() {
     assert_ne!(before("TYPE gone"), "ASKING", "{seen:?}");
 }
 
+/// One node is named and accepts connections, and that is all it does; another one is well.
+#[test]
+fn a_node_that_is_named_and_stays_silent_costs_its_own_keys_only() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent_port = silent.local_addr().expect("a bound socket").port();
+    let other = Fake::start(&[
+        ("TYPE *", json("list".into())),
+        ("LLEN *", json(7.into())),
+        ("MEMORY USAGE *", json(10.into())),
+    ]);
+    let named = |port: u16| Reply::Error(format!("MOVED 1 127.0.0.1:{port}"));
+    let port = free_port();
+    let first = Fake::start_on(
+        port,
+        &[
+            ("INFO ALL", info(3)),
+            ("CLUSTER SLOTS", json(serde_json::json!([[0, 16383, ["127.0.0.1", port, "a"]]]))),
+            ("TYPE lost", named(silent_port)),
+            ("MEMORY USAGE lost", named(silent_port)),
+            ("XINFO STREAM lost", named(silent_port)),
+            ("XINFO GROUPS lost", named(silent_port)),
+            ("TYPE gone", named(other.port)),
+            ("MEMORY USAGE gone", named(other.port)),
+            ("LLEN gone", named(other.port)),
+            ("TYPE here", json("list".into())),
+            ("MEMORY USAGE here", json(10.into())),
+            ("LLEN here", json(1.into())),
+            ("SCAN 0 MATCH k* COUNT 1000", json(serde_json::json!(["0", ["k1"]]))),
+        ],
+    );
+    let exporter = Exporter::start(&[
+        &address(&first),
+        "--is-cluster",
+        "--connection-timeout=4s",
+        "--check-single-keys=gone,here,lost",
+        "--check-single-streams=lost",
+        "--count-keys=k*",
+    ]);
+    let page = exporter.get("/metrics").body;
+    let size = |key: &str| value(&page, &format!(r#"redis_key_size{{db="db0",key="{key}"}}"#));
+    assert_eq!(["gone", "here", "lost"].map(size), [Some(7.0), Some(1.0), None], "{page}");
+    assert_eq!(value(&page, r#"redis_keys_count{db="db0",key="k*"}"#), Some(1.0), "{page}");
+    for part in ["named", "scanned"] {
+        let failures = format!(r#"redis_exporter_keys_failures_total{{part="{part}"}}"#);
+        assert_eq!(value(&page, &failures), Some(0.0), "{page}");
+    }
+}
+
 #[test]
 fn a_scan_that_takes_longer_than_a_scrape_goes_on_behind_it() {
     let pages: Vec<_> = (0..20)

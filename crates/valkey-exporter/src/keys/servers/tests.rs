@@ -47,16 +47,16 @@ fn primaries_are_read_and_replicas_are_not() {
 #[test]
 fn a_node_names_the_one_that_has_a_key() {
     let here = Place::Tcp { host: "valkey".to_owned(), port: 6379 };
-    let at = |host: &str, port, moved, asking| {
-        Some(Redirection { place: Place::Tcp { host: host.to_owned(), port }, moved, asking })
+    let at = |host: &str, port, asking| {
+        Some(Redirection { place: Place::Tcp { host: host.to_owned(), port }, asking })
     };
     for (reason, expected) in [
-        ("MOVED 3999 10.0.0.1:6381", at("10.0.0.1", 6381, Some(3999), false)),
-        ("ASK 3999 node-2.example.com:6381", at("node-2.example.com", 6381, None, true)),
-        ("MOVED 1 fd00::1:7000", at("fd00::1", 7000, Some(1), false)),
-        ("MOVED 1 [fd00::1]:7000", at("fd00::1", 7000, Some(1), false)),
-        ("MOVED 1 :7000", at("valkey", 7000, Some(1), false)),
-        ("MOVED 1 ?:7000", at("valkey", 7000, Some(1), false)),
+        ("MOVED 3999 10.0.0.1:6381", at("10.0.0.1", 6381, false)),
+        ("ASK 3999 node-2.example.com:6381", at("node-2.example.com", 6381, true)),
+        ("MOVED 1 fd00::1:7000", at("fd00::1", 7000, false)),
+        ("MOVED 1 [fd00::1]:7000", at("fd00::1", 7000, false)),
+        ("MOVED 1 :7000", at("valkey", 7000, false)),
+        ("MOVED 1 ?:7000", at("valkey", 7000, false)),
         ("MOVED 16384 10.0.0.1:6381", None),
         ("MOVED 1 10.0.0.1:0", None),
         ("MOVED 1", None),
