@@ -40,9 +40,9 @@ pub const FIELDS: [Field; 2] = [
 
 /// A server which nobody has asked for this long is let go.
 const IDLE_MAX: Duration = Duration::from_mins(5);
-/// Variables which are for the servers that the operator names.
-const PRIVATE: [&str; 6] =
-    ["PGPASSWORD", "PGPASSFILE", "PGUSER", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
+/// Variables which are for the servers that the operator names; `HOME` has passwords and keys in it.
+const PRIVATE: [&str; 7] =
+    ["HOME", "PGPASSWORD", "PGPASSFILE", "PGUSER", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
 /// The modules of `--config.file`, which can be read again.
 #[derive(Debug)]
@@ -174,9 +174,8 @@ impl Probe {
         let refused = |reason: &dyn fmt::Display| {
             Refused::bad_request(format!("could not configure dsn for target: {reason}"))
         };
-        let environment = |name: &str| {
-            (!PRIVATE.contains(&name) && name != "HOME").then(|| std::env::var(name).ok()).flatten()
-        };
+        let environment =
+            |name: &str| (!PRIVATE.contains(&name)).then(|| std::env::var(name).ok()).flatten();
         let dsn = parse(target, named, &environment).map_err(|reason| refused(&reason))?;
         self.check(&dsn, named).map_err(|reason| refused(&reason))?;
         Ok(dsn)
