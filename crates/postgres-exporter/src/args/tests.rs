@@ -26,6 +26,13 @@ fn defaults_are_those_of_postgres_exporter() {
 }
 
 #[test]
+fn the_tag_of_probed_servers_is_not_for_others() {
+    assert_eq!(parse(&["--queries.tag=big"]).unwrap().queries.tags, ["big"]);
+    let reason = parse(&["--queries.tag=probe"]).unwrap_err();
+    assert!(reason.contains("servers that /probe asks have this tag"), "{reason}");
+}
+
+#[test]
 fn every_flag_of_postgres_exporter_is_taken() {
     let args = parse(&[
         "--config.file=x.yml",

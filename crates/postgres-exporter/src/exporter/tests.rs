@@ -331,6 +331,7 @@ const PROBED: &str = "\
 plain: {query: SELECT plain}
 kept: {query: SELECT kept, ttl: 1h}
 often: {query: SELECT often, schedule: 1h}
+failing: {query: SELECT failing, schedule: 1h, ttl: 1h}
 sampled: {query: SELECT sampled, schedule: 1h, accumulate: true}
 elsewhere: {query: SELECT elsewhere, tags: ['not:probe']}
 here: {query: SELECT here, tags: [probe]}
@@ -355,7 +356,9 @@ fn probing(engine: &Engine, server: &Fake) -> Exporter {
 #[tokio::test]
 async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() {
     let answer = |sql: &str| match sql {
-        sql if sql.contains("SELECT broken") => Reply::Error("42P01"),
+        sql if ["broken", "failing"].iter().any(|name| sql.contains(&format!("SELECT {name}"))) => {
+            Reply::Error("42P01")
+        }
         sql if PROBED.lines().any(|line| {
             line.split(':').next().is_some_and(|name| sql.contains(&format!("SELECT {name}")))
         }) =>
@@ -389,6 +392,7 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
             "here_n 1",
             &format!("acme_old_n{label} 1"),
             "pg_queries_success{query=\"broken\"} 0",
+            "pg_queries_success{query=\"failing\"} 0",
             "pg_queries_skipped{query=\"sampled\",reason=\"schedule\"} 1",
             "pg_queries_skipped{query=\"elsewhere\",reason=\"tag\"} 1",
             "pg_scrape_collector_success{collector=\"locks\"} 1",
@@ -402,9 +406,16 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
         assert_eq!(of_files("pg_exporter_user_queries_load_error"), 1);
     }
     let asked = |server: &Fake, name: &str| server.count(&format!("SELECT {name}"));
-    for (name, times) in
-        [("plain", 4), ("kept", 1), ("often", 1), ("sampled", 0), ("elsewhere", 0), ("here", 2)]
-    {
+    for (name, times) in [
+        ("plain", 4),
+        ("kept", 1),
+        ("often", 1),
+        ("failing", 1),
+        ("broken", 2),
+        ("sampled", 0),
+        ("elsewhere", 0),
+        ("here", 2),
+    ] {
         assert_eq!(asked(&server, name), times, "{name}");
     }
     // Another server has answers of its own, and new files have no answers yet.
@@ -413,5 +424,45 @@ async fn queries_of_files_are_asked_on_probed_servers_and_nothing_runs_behind() 
     engine.reload().unwrap();
     scrape(&exporter).await;
     assert_eq!((asked(&server, "kept"), asked(&server, "often")), (2, 2));
+    assert_eq!(asked(&server, "failing"), 2);
     assert!(server.connections().1 <= LIMITS.connections_max);
+}
+
+#[tokio::test]
+async fn a_slow_query_of_a_probed_server_costs_others_one_scrape() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("SELECT slow") => Reply::Silence,
+        sql if sql.contains("SELECT quick") => Reply::Table("n\n1"),
+        sql => healthy(sql),
+    }))
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("q.yml");
+    std::fs::write(
+        &file,
+        "slow: {query: SELECT slow, schedule: 0.5}\nquick: {query: SELECT quick, schedule: 0.5}\n",
+    )
+    .unwrap();
+    let paths = Paths { files: vec![file.display().to_string()], ..Paths::default() };
+    let health = Health::new(Instant::now().into_std());
+    let started = Engine::start(paths, Vec::new(), Run::default(), Vec::new(), health);
+    let exporter = probing(&started.unwrap().unwrap(), &server);
+    let success = |samples: &[String], name: &str| {
+        let start = format!("pg_queries_success{{query=\"{name}\"}} ");
+        samples.iter().find_map(|line| line.strip_prefix(&start)).map(str::to_owned)
+    };
+    // It stands before the other one in the file, and behind it once it is known.
+    let (_, samples) = scrape(&exporter).await;
+    assert_eq!(success(&samples, "slow").as_deref(), Some("0"));
+    let mended = async {
+        loop {
+            let (_, samples) = scrape(&exporter).await;
+            if success(&samples, "quick").as_deref() == Some("1") {
+                assert_eq!(success(&samples, "slow").as_deref(), Some("0"));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), mended).await.expect("the other one is asked");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs};
 
-use super::{ask::Run, load::Paths};
+use super::{ask::Run, engine::PROBE_TAG, load::Paths};
 
 /// Queries of the operator's own.
 #[derive(ClapArgs, Clone, Debug, Default)]
@@ -16,7 +16,8 @@ pub struct QueryArgs {
     pub files: Vec<String>,
 
     /// Tag of this exporter; queries with tags run where all theirs are. Repeatable.
-    #[arg(id = "queries.tag", long, value_name = "TAG", action = ArgAction::Append)]
+    #[arg(id = "queries.tag", long, value_name = "TAG", action = ArgAction::Append,
+          value_parser = tag)]
     pub tags: Vec<String>,
 
     /// Rows of one answer that become series; a query may set its own `rows_max`.
@@ -37,6 +38,14 @@ pub struct QueryArgs {
     /// Show the server's plan for one query and the metrics that come of it, and exit.
     #[arg(id = "queries.explain", long, value_name = "NAME")]
     pub explain: Option<String>,
+}
+
+/// A tag which is not one of the exporter's own.
+fn tag(word: &str) -> Result<String, String> {
+    if word == PROBE_TAG {
+        return Err("servers that /probe asks have this tag, choose another word".to_owned());
+    }
+    Ok(word.to_owned())
 }
 
 impl QueryArgs {

@@ -60,9 +60,9 @@ const LOAD_ERROR: Desc<'static> = Desc::gauge(
     "Whether the user queries file was loaded and parsed successfully (1 for error, 0 for success).",
 );
 
-/// A tag which every server that `/probe` asks has, and no other: `tags: [probe]` and
-/// `tags: [not:probe]` of a query choose.
-const PROBE_TAG: &str = "probe";
+/// A tag which every server that `/probe` asks has, and no other, since `--queries.tag` refuses it:
+/// `tags: [probe]` and `tags: [not:probe]` of a query choose.
+pub const PROBE_TAG: &str = "probe";
 
 /// The queries of all files, at work. Cloning gives another handle on the same ones.
 ///
@@ -117,9 +117,10 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(query: &Query, at: Instant, outcome: Outcome) -> Self {
+    /// A failure is told to the log, so no lock may be held here.
+    fn new(query: &Query, server: &str, at: Instant, outcome: Outcome) -> Self {
         if let Some(failure) = &outcome.failure {
-            warn!(query = query.name, error = failure, "query failed");
+            warn!(query = query.name, target = server, error = failure, "query failed");
         }
         Self { at, outcome: Arc::new(outcome) }
     }
@@ -129,16 +130,19 @@ impl Kept {
 enum Plan {
     /// This answer is shown.
     Serve(Kept),
-    /// The server is asked.
-    Ask,
+    /// The server is asked. The query took this long when it failed last, else none: where one
+    /// connection has to answer several, those that may take all its time come last.
+    Ask(Duration),
     /// Nothing is shown.
     Leave,
 }
 
 impl Query {
-    /// How long an answer of a probed server is served again.
-    fn ttl_probed(&self) -> Duration {
-        self.ttl.max(self.schedule.unwrap_or_default())
+    /// How long this outcome on a probed server is served again. A failure is as well where the query
+    /// has a `schedule`: it would not be asked more often in the background.
+    fn kept_probed_for(&self, outcome: &Outcome) -> Duration {
+        let ttl = if outcome.failure.is_none() { self.ttl } else { Duration::ZERO };
+        ttl.max(self.schedule.unwrap_or_default())
     }
 }
 
@@ -157,12 +161,10 @@ impl Probed {
     }
 
     /// Remembers an answer if it may be served again.
-    fn keep(&mut self, set: &Arc<Set>, query: &Query, at: Instant, outcome: Outcome) -> Kept {
-        let kept = Kept::new(query, at, outcome);
-        if !query.ttl_probed().is_zero() {
+    fn keep(&mut self, set: &Arc<Set>, query: &Query, kept: &Kept) {
+        if !query.kept_probed_for(&kept.outcome).is_zero() {
             self.of(set).insert(query.name.clone(), kept.clone());
         }
-        kept
     }
 }
 
@@ -276,34 +278,33 @@ impl Engine {
                 Plan::Serve(kept) => {
                     answers.insert(place, kept);
                 }
-                Plan::Ask => due.push((place, loaded)),
+                Plan::Ask(took) => due.push((took, place, loaded)),
                 Plan::Leave => {}
             }
         }
-        let asked: Vec<_> = due.iter().map(|(_, loaded)| *loaded).collect();
+        due.sort_by_key(|(took, ..)| *took);
+        let asked: Vec<_> = due.iter().map(|(.., loaded)| *loaded).collect();
         let outcomes = inner.ask(instance, &asked, self.is_probing(), end).await;
-        let at = Instant::now();
-        for ((place, loaded), outcome) in due.into_iter().zip(outcomes) {
-            let kept = match &self.probed {
-                None => inner.keep(&loaded.query, index, at, outcome),
-                Some(probed) => lock(probed).keep(&set, &loaded.query, at, outcome),
-            };
+        let (at, server) = (Instant::now(), instance.server());
+        for ((_, place, loaded), outcome) in due.into_iter().zip(outcomes) {
+            let kept = Kept::new(&loaded.query, &server, at, outcome);
+            match &self.probed {
+                None => inner.keep(&loaded.query, index, &kept),
+                Some(probed) => lock(probed).keep(&set, &loaded.query, &kept),
+            }
             answers.insert(place, kept);
         }
-        self.page(&set, &answers, &instance.server(), at)
+        self.page(&set, &answers, &server, at)
     }
 
     /// What a scrape does about a query.
     fn plan(&self, set: &Arc<Set>, query: &Query, index: usize, now: Instant) -> Plan {
-        let fresh_for = |kept: &Kept, time: Duration| {
-            kept.outcome.failure.is_none() && now.duration_since(kept.at) < time
-        };
+        let is_fresh =
+            |kept: &Kept| kept.outcome.failure.is_none() && now.duration_since(kept.at) < query.ttl;
         let Some(probed) = &self.probed else {
             return match self.inner.kept(&query.name, index) {
-                Some(kept) if query.schedule.is_some() || fresh_for(&kept, query.ttl) => {
-                    Plan::Serve(kept)
-                }
-                _ if query.schedule.is_none() => Plan::Ask,
+                Some(kept) if query.schedule.is_some() || is_fresh(&kept) => Plan::Serve(kept),
+                _ if query.schedule.is_none() => Plan::Ask(Duration::ZERO),
                 // Its first run has not ended yet.
                 _ => Plan::Leave,
             };
@@ -317,8 +318,11 @@ impl Engine {
             return Plan::Serve(Kept { at: now, outcome: Arc::new(skipped) });
         }
         match lock(probed).kept(set, &query.name) {
-            Some(kept) if fresh_for(&kept, query.ttl_probed()) => Plan::Serve(kept),
-            _ => Plan::Ask,
+            Some(kept) if now.duration_since(kept.at) < query.kept_probed_for(&kept.outcome) => {
+                Plan::Serve(kept)
+            }
+            Some(kept) if kept.outcome.failure.is_some() => Plan::Ask(kept.outcome.elapsed),
+            _ => Plan::Ask(Duration::ZERO),
         }
     }
 
@@ -427,12 +431,10 @@ impl Inner {
     }
 
     /// Remembers an answer if it may be served again.
-    fn keep(&self, query: &Query, index: usize, at: Instant, outcome: Outcome) -> Kept {
-        let kept = Kept::new(query, at, outcome);
+    fn keep(&self, query: &Query, index: usize, kept: &Kept) {
         if query.schedule.is_some() || !query.ttl.is_zero() {
             self.state().answers.insert((query.name.clone(), index), kept.clone());
         }
-        kept
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -497,8 +499,7 @@ async fn background(
                 judge(freshness, &outcome, &check);
             }
         }
-        // Only its metrics are of interest here.
-        drop(inner.keep(query, index, start, outcome));
+        inner.keep(query, index, &Kept::new(query, &target.server(), start, outcome));
     }
 }
 
