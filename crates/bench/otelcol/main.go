@@ -1,5 +1,5 @@
-// An OpenTelemetry collector of two parts, its receiver of StatsD and its page for Prometheus, to be
-// measured beside statsd-exporter. Takes the path of its configuration.
+// An OpenTelemetry collector of three parts, to be measured beside statsd-exporter: its receiver of
+// StatsD, what makes running totals of its sums, and its page for Prometheus. Takes the path of its configuration.
 package main
 
 import (
@@ -7,18 +7,24 @@ import (
 	"os"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/deltatocumulativeprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/statsdreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
 func factories() (parts otelcol.Factories, err error) {
 	parts.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](statsdreceiver.NewFactory())
+	if err != nil {
+		return
+	}
+	parts.Processors, err = otelcol.MakeFactoryMap[processor.Factory](deltatocumulativeprocessor.NewFactory())
 	if err != nil {
 		return
 	}

@@ -81,10 +81,10 @@ pub(crate) fn measure_telegraf(contenders: &[Contender]) -> Result<String> {
     measure_rival(contenders, about, "", [2e5, 3e4, 6e4])
 }
 
-/// The OpenTelemetry collector, of which nothing but its receiver of StatsD and its page for Prometheus is built.
+/// The OpenTelemetry collector, of which nothing but its receiver of StatsD, running totals and its page for Prometheus is built.
 pub(crate) fn measure_otelcol(contenders: &[Contender]) -> Result<String> {
-    let about = "## Beside the OpenTelemetry collector\n\nIts receiver of StatsD, which aggregates once a second, and its page \
-                 for Prometheus; the sum of\nits counters is what is checked.\n\n";
+    let about = "## Beside the OpenTelemetry collector\n\nIts receiver of StatsD, which aggregates once a second, running \
+                 totals of its sums, and\nits page for Prometheus; the sum of its counters is what is checked.\n\n";
     measure_rival(contenders, about, "", [2e5, 3e4, 6e4])
 }
 

@@ -37,12 +37,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// A page that answers once the program is ready.
-    const fn ready(self) -> &'static str {
+    /// A page that answers once the program is ready. The collector's is empty until it has something.
+    const fn ready(self) -> Option<&'static str> {
         match self {
-            Self::Exporter => "/-/healthy",
-            Self::Netdata => "/api/v1/info",
-            Self::Telegraf | Self::Otelcol => "/metrics",
+            Self::Exporter => Some("/-/healthy"),
+            Self::Netdata => Some("/api/v1/info"),
+            Self::Telegraf => Some("/metrics"),
+            Self::Otelcol => None,
         }
     }
 
@@ -111,7 +112,11 @@ impl Program {
             .with_context(|| contender.path.display().to_string())?;
         let kind = contender.kind;
         let program = Self { child, udp, http, kind, folder };
-        eventually(|| Ok(program.scrape(kind.ready(), false).is_ok() && program.kernel().is_ok()))
+        let answers = || match kind.ready() {
+            Some(page) => program.scrape(page, false).is_ok(),
+            None => TcpStream::connect(http).is_ok(),
+        };
+        eventually(|| Ok(answers() && program.kernel().is_ok()))
             .with_context(|| format!("{} does not start", contender.name))?;
         Ok(program)
     }
@@ -308,9 +313,10 @@ fn otelcol(command: &mut Command, folder: &Path, udp: SocketAddr, http: SocketAd
     let file = folder.join("otelcol.yaml");
     let text = format!(
         "receivers:\n  statsd: {{endpoint: '{udp}', transport: udp, aggregation_interval: 1s, is_monotonic_counter: true}}\n\
+         processors:\n  deltatocumulative: {{}}\n\
          exporters:\n  prometheus: {{endpoint: '{http}', metric_expiration: 24h}}\n\
          service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  \
-         pipelines: {{metrics: {{receivers: [statsd], exporters: [prometheus]}}}}\n",
+         pipelines: {{metrics: {{receivers: [statsd], processors: [deltatocumulative], exporters: [prometheus]}}}}\n",
     );
     fs::write(&file, text)?;
     command.arg(file);
