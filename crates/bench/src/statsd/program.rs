@@ -142,11 +142,11 @@ impl Program {
         let mut first_byte = start.elapsed();
         answer.truncate(first);
         if headers_end(&answer).is_some_and(|end| end == answer.len()) {
-            // Headers alone are no page.
+            // Headers alone are no page, unless nothing follows.
             let mut byte = [0; 1];
-            stream.read_exact(&mut byte)?;
+            let more = stream.read(&mut byte)?;
             first_byte = start.elapsed();
-            answer.push(byte[0]);
+            answer.extend_from_slice(&byte[..more]);
         }
         stream.read_to_end(&mut answer)?;
         let wall = start.elapsed();
