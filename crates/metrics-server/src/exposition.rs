@@ -1,7 +1,12 @@
 //! Metric families and the text they become: [`Page`] gathers what one scrape found, [`Encoder`]
 //! writes it in the agreed [`Format`].
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 mod encoder;
 mod escaping;
@@ -226,7 +231,7 @@ impl Refusals {
 /// differ the first one stays. Output order is defined: families by name, samples as Go sorts them.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    families: BTreeMap<String, Rows>,
+    families: BTreeMap<Arc<str>, Rows>,
     refusals: Refusals,
 }
 
@@ -236,6 +241,9 @@ struct Rows {
     kind: Kind,
     samples: Vec<(Arc<LabelBlock>, Value, Option<Box<Extras>>)>,
 }
+
+/// What most families of a page of single numbers have.
+static NO_LABELS: LazyLock<Arc<LabelBlock>> = LazyLock::new(Arc::default);
 
 /// Boxed where large: most of a large page is numbers.
 #[derive(Clone, Debug)]
@@ -256,26 +264,26 @@ impl Page {
     pub fn family(&mut self, desc: Desc<'_>) -> Family<'_> {
         if !is_metric_name(&desc.name) {
             self.refusals.add(Refusal::InvalidName, &desc.name);
-            return Family {
-                rows: None,
-                name: desc.name.into_owned(),
-                refusals: &mut self.refusals,
-            };
+            return Family { rows: None, name: Arc::from(desc.name), refusals: &mut self.refusals };
         }
-        let name = desc.name.into_owned();
-        let rows = self.families.entry(name.clone()).or_insert_with(|| Rows {
-            help: desc.help.clone().into_owned(),
-            kind: desc.kind,
-            samples: Vec::new(),
-        });
-        if rows.kind != desc.kind {
-            self.refusals.add(Refusal::KindClash, &name);
-            return Family { rows: None, name, refusals: &mut self.refusals };
-        }
-        if rows.help != desc.help {
-            self.refusals.add(Refusal::HelpClash, &name);
-        }
-        Family { rows: Some(rows), name, refusals: &mut self.refusals }
+        let name: Arc<str> = Arc::from(desc.name);
+        let rows = match self.families.entry(Arc::clone(&name)) {
+            Entry::Vacant(place) => {
+                let (help, kind) = (desc.help.into_owned(), desc.kind);
+                Some(place.insert(Rows { help, kind, samples: Vec::new() }))
+            }
+            Entry::Occupied(known) if known.get().kind != desc.kind => {
+                self.refusals.add(Refusal::KindClash, &name);
+                None
+            }
+            Entry::Occupied(known) => {
+                if known.get().help != desc.help {
+                    self.refusals.add(Refusal::HelpClash, &name);
+                }
+                Some(known.into_mut())
+            }
+        };
+        Family { rows, name, refusals: &mut self.refusals }
     }
 
     /// Adds a family of one sample.
@@ -305,7 +313,7 @@ impl Page {
     /// Keeps only the families whose name is in `names`; an empty list keeps all.
     pub fn retain(&mut self, names: &[String]) {
         if !names.is_empty() {
-            self.families.retain(|name, _| names.iter().any(|wanted| wanted == name));
+            self.families.retain(|name, _| names.iter().any(|wanted| **wanted == **name));
         }
     }
 
@@ -353,7 +361,7 @@ impl Page {
 /// One family of a [`Page`] while samples are added to it.
 pub struct Family<'a> {
     rows: Option<&'a mut Rows>,
-    name: String,
+    name: Arc<str>,
     refusals: &'a mut Refusals,
 }
 
@@ -413,8 +421,12 @@ impl Family<'_> {
 
     fn row(&mut self, labels: &[(&str, &str)], value: Value, extras: Option<Extras>) -> &mut Self {
         let Some(family) = &mut self.rows else { return self };
-        match LabelBlock::new(labels) {
-            Some(labels) => family.samples.push((Arc::new(labels), value, extras.map(Box::new))),
+        let labels = match labels {
+            [] => Some(Arc::clone(&NO_LABELS)),
+            labels => LabelBlock::new(labels).map(Arc::new),
+        };
+        match labels {
+            Some(labels) => family.samples.push((labels, value, extras.map(Box::new))),
             None => self.refusals.add(Refusal::InvalidLabel, &self.name),
         }
         self

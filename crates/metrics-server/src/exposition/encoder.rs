@@ -133,11 +133,8 @@ fn order<'p>(
     sources: &'p [Arc<dyn Families>],
     refusals: &mut Refusals,
 ) -> BTreeMap<Arc<str>, Origin<'p>> {
-    let mut order: BTreeMap<Arc<str>, Origin<'p>> = page
-        .families
-        .iter()
-        .map(|(name, rows)| (Arc::from(name.as_str()), Origin::Page(rows)))
-        .collect();
+    let mut order: BTreeMap<Arc<str>, Origin<'p>> =
+        page.families.iter().map(|(name, rows)| (Arc::clone(name), Origin::Page(rows))).collect();
     for source in sources {
         for name in source.names() {
             match order.entry(name) {

@@ -1,12 +1,13 @@
 //! `process_*` from `/proc/self`, with the names and units of Prometheus' client libraries.
 
-use std::{fmt, fs};
+use std::{fmt, fs, io};
 
 use prometheus::{
     Gauge,
     core::Collector,
     proto::{MetricFamily, MetricType},
 };
+use rustix::process::{Resource, getrlimit};
 
 /// CPU, memory, descriptors, network bytes and start time of this process.
 ///
@@ -90,12 +91,10 @@ impl Process {
         if let Ok(text) = fs::read_to_string("/proc/self/stat") {
             self.read_stat(&text);
         }
-        if let Ok(text) = fs::read_to_string("/proc/self/limits") {
-            self.max_fds.set(limit(&text, "Max open files"));
-            self.virtual_max_bytes.set(limit(&text, "Max address space"));
-        }
-        if let Ok(entries) = fs::read_dir("/proc/self/fd") {
-            self.open_fds.set(entries.count() as f64);
+        self.max_fds.set(limit(Resource::Nofile));
+        self.virtual_max_bytes.set(limit(Resource::As));
+        if let Ok(count) = open_fds() {
+            self.open_fds.set(count as f64);
         }
         if let Ok(text) = fs::read_to_string("/proc/self/net/netstat") {
             self.receive_bytes.set(octets(&text, "InOctets"));
@@ -110,7 +109,10 @@ impl Process {
         self.cpu_seconds.set(stat.cpu_ticks / ticks_per_second);
         self.virtual_bytes.set(stat.virtual_bytes);
         self.resident_bytes.set(stat.resident_pages * page_bytes);
-        if let Some(boot) = fs::read_to_string("/proc/stat").ok().as_deref().and_then(boot_time) {
+        // Once: the kernel adds up the interrupts of every processor for whoever reads that file.
+        if self.start_time_seconds.get() == 0.0
+            && let Some(boot) = fs::read_to_string("/proc/stat").ok().as_deref().and_then(boot_time)
+        {
             self.start_time_seconds.set(boot + stat.start_ticks / ticks_per_second);
         }
     }
@@ -168,14 +170,16 @@ impl Stat {
     }
 }
 
-/// The soft limit in a line of `/proc/self/limits`; unlimited is what Go shows, 2^64.
-fn limit(text: &str, name: &str) -> f64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let soft = line.and_then(|rest| rest.split_whitespace().next());
-    match soft {
-        Some("unlimited") => u64::MAX as f64,
-        Some(number) => number.parse().unwrap_or(f64::NAN),
-        None => f64::NAN,
+/// The soft limit; unlimited is what Go shows, 2^64.
+fn limit(resource: Resource) -> f64 {
+    getrlimit(resource).current.unwrap_or(u64::MAX) as f64
+}
+
+/// Open descriptors: the folder's size since Linux 6.2, before that as many as it lists.
+fn open_fds() -> io::Result<u64> {
+    match fs::metadata("/proc/self/fd")?.len() {
+        0 => Ok(fs::read_dir("/proc/self/fd")?.count() as u64),
+        count => Ok(count),
     }
 }
 
@@ -197,7 +201,7 @@ fn boot_time(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, Stat, boot_time, limit, octets};
+    use super::{Process, Stat, boot_time, octets};
 
     #[test]
     fn stat_is_read_behind_any_program_name() {
@@ -215,13 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_octets_and_boot_time_are_read() {
-        let limits = "Limit                     Soft Limit  Hard Limit  Units\n\
-                      Max open files            1024        524288      files\n\
-                      Max address space         unlimited   unlimited   bytes\n";
-        assert!((limit(limits, "Max open files") - 1024.0).abs() < f64::EPSILON);
-        assert!(limit(limits, "Max address space") > 1.8e19);
-        assert!(limit(limits, "Max unheard of").is_nan());
+    fn octets_and_boot_time_are_read() {
         let netstat = "TcpExt: A B\nTcpExt: 1 2\nIpExt: InNoRoutes InOctets\nIpExt: 3 4\n";
         assert!((octets(netstat, "InOctets") - 4.0).abs() < f64::EPSILON);
         assert!(octets("", "InOctets").is_nan());
@@ -233,7 +231,14 @@ mod tests {
         let process = Process::new().expect("valid names");
         process.read();
         assert!(process.resident_bytes.get() > 1e5);
-        assert!(process.open_fds.get() >= 3.0);
+        let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
+        let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let files = files.and_then(|rest| rest.split_whitespace().next()).expect("a soft limit");
+        let files = files.parse().unwrap_or(u64::MAX as f64);
+        assert!((process.max_fds.get() - files).abs() < 1.0);
+        assert!(process.virtual_max_bytes.get() > 1e9);
+        let before = process.open_fds.get();
+        assert!(before >= 3.0);
         assert!(process.start_time_seconds.get() > 1.6e9);
     }
 }
