@@ -22,6 +22,7 @@ pub mod stat_checkpointer;
 pub mod stat_database;
 mod stat_statements;
 pub mod stat_user_tables;
+mod statements;
 pub mod top_statements;
 pub mod vector_search;
 mod view;

@@ -5,13 +5,11 @@
 //! series is that of all statements, and nothing falls but when the statistics are reset. Texts are
 //! read for new members of the set alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use metrics_server::{CollectError, Collecting, Collector, CollectorSpec, Desc, Page};
+use metrics_server::{Collecting, Collector, CollectorSpec, Desc, Page};
 
+use super::statements::{Column, Servers, counts, key, with_ids};
 use crate::{
     instance::{Facts, Instance},
     reading::Statements,
@@ -23,7 +21,7 @@ pub(crate) const SPEC: CollectorSpec<Instance> = CollectorSpec {
     name: "top_statements",
     help: "Statements that take most time now, and all others as one, from pg_stat_statements",
     enabled_by_default: false,
-    build: || Box::new(TopStatements { servers: Mutex::default() }),
+    build: || Box::new(TopStatements { servers: Servers::default() }),
 };
 
 const QUERY: &str = include_str!("top_statements.sql");
@@ -34,15 +32,13 @@ const MEMBERS_MAX: usize = 50;
 const ADVANTAGE: f64 = 1.5;
 /// What a scrape's share in a statement's score keeps at the next one.
 const DECAY: f64 = 0.8;
-/// Servers and databases of which one collector knows statements.
-const SERVERS_MAX: usize = 100;
 /// In a label of the series of all others.
 const OTHER: &str = "other";
 
 /// What is counted of a statement; the second one is what it is ranked by.
 const COUNTS: usize = 6;
 const SECONDS: usize = 1;
-const COLUMNS: [(&str, Desc<'static>); COUNTS] = [
+const COLUMNS: [Column; COUNTS] = [
     ("calls", Desc::counter("pg_top_statements_calls_total", "Times executed")),
     ("seconds", Desc::counter("pg_top_statements_seconds_total", "Time spent executing")),
     ("rows", Desc::counter("pg_top_statements_rows_total", "Rows retrieved or affected")),
@@ -67,8 +63,7 @@ type Key = [String; 3];
 type Counts = [f64; COUNTS];
 
 struct TopStatements {
-    /// By server and database. The lock is held while one answer is counted.
-    servers: Mutex<BTreeMap<String, Ranking>>,
+    servers: Servers<Ranking>,
 }
 
 /// What is known of one server's statements.
@@ -96,12 +91,8 @@ impl Ranking {
         let is_first = self.known.is_empty();
         let mut now = BTreeMap::new();
         for row in rows.iter() {
-            let text = |name| row.text(name).map(|text| text.unwrap_or_default().to_owned());
-            let key = [text("user")?, text("datname")?, text("queryid")?];
-            let mut counts = Counts::default();
-            for (count, (column, _)) in counts.iter_mut().zip(&COLUMNS) {
-                *count = row.number(column)?.unwrap_or_default();
-            }
+            let key: Key = key(&row, ["user", "datname", "queryid"])?;
+            let counts: Counts = counts(&row, &COLUMNS)?;
             let before = self.known.get(&key).copied().unwrap_or_default();
             // Counts that fell begin again: the statement was forgotten in between.
             let fell = counts[SECONDS] < before.counts[SECONDS];
@@ -148,6 +139,16 @@ impl Ranking {
         ids.filter(|id| !self.texts.contains_key(*id)).collect()
     }
 
+    /// Takes the texts of members.
+    fn learn(&mut self, rows: &Rows) -> Result<(), RowError> {
+        for row in rows.iter() {
+            if let (Some(id), Some(text)) = (row.text("queryid")?, row.text("query")?) {
+                self.texts.insert(id.to_owned(), text.to_owned());
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, out: &mut Page) {
         for (index, (_, desc)) in COLUMNS.iter().enumerate() {
             let mut family = out.family(desc.clone());
@@ -171,65 +172,35 @@ fn labels(key: &Key) -> [(&str, &str); 3] {
     [("user", user), ("datname", datname), ("queryid", queryid)]
 }
 
-impl TopStatements {
-    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Ranking>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts an answer and tells whose texts are wanted.
-    fn count(
-        &self,
-        place: &str,
-        rows: &Rows,
-        members_max: usize,
-        texts: bool,
-    ) -> Result<Vec<String>, CollectError> {
-        let mut servers = self.servers();
-        if servers.len() >= SERVERS_MAX && !servers.contains_key(place) {
-            return Err(CollectError::Malformed("too many servers for one collector".into()));
-        }
-        let ranking = servers.entry(place.to_owned()).or_default();
-        ranking.update(rows, members_max)?;
-        let wanted = ranking.without_text().into_iter().filter(|_| texts);
-        Ok(wanted.map(str::to_owned).collect())
-    }
-}
-
 impl Collector<Instance> for TopStatements {
     fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
         Box::pin(async move {
             let statements = &instance.reading().statements;
             let members_max =
                 usize::try_from(statements.limit).unwrap_or(MEMBERS_MAX).min(MEMBERS_MAX);
-            let place = format!("{}/{}", instance.server(), instance.facts.database);
             let rows = instance.query_slow(&instance.facts.with_schemas(QUERY)).await?;
-            let wanted = self.count(&place, &rows, members_max, statements.include_query)?;
+            let wanted: Vec<String> = self.servers.with(instance, |ranking| {
+                ranking.update(&rows, members_max)?;
+                let wanted = ranking.without_text().into_iter();
+                Ok(wanted.filter(|_| statements.include_query).map(str::to_owned).collect())
+            })?;
             if !wanted.is_empty() {
                 let sql = texts_query(&instance.facts, statements, &wanted);
                 let rows = instance.query_slow(&sql).await?;
-                if let Some(ranking) = self.servers().get_mut(&place) {
-                    for row in rows.iter() {
-                        if let (Some(id), Some(text)) = (row.text("queryid")?, row.text("query")?) {
-                            ranking.texts.insert(id.to_owned(), text.to_owned());
-                        }
-                    }
-                }
+                self.servers.with(instance, |ranking| ranking.learn(&rows))?;
             }
-            if let Some(ranking) = self.servers().get(&place) {
+            self.servers.with(instance, |ranking| {
                 ranking.write(out);
-            }
+                Ok(())
+            })?;
             Ok(())
         })
     }
 }
 
 fn texts_query(facts: &Facts, statements: &Statements, ids: &[String]) -> String {
-    // They came from the server as numbers; nothing else is put into SQL.
-    let ids: Vec<_> = ids.iter().filter_map(|id| id.parse::<i64>().ok()).collect();
-    let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let ids = if ids.is_empty() { "NULL".to_owned() } else { ids };
     let length = statements.query_length.to_string();
-    facts.with_schemas(TEXTS).replace("@length@", &length).replace("@ids@", &ids)
+    with_ids(&facts.with_schemas(TEXTS).replace("@length@", &length), ids)
 }
 
 #[cfg(test)]

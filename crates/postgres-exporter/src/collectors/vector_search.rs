@@ -2,20 +2,19 @@
 //!
 //! What a statement is can only be told by its text, and texts are a file of the server, which may be
 //! large. So each is looked at once, by the server, and what it is remembered here; each scrape
-//! reads counts alone. They are added up here: the server forgets statements, and sums over those
-//! that it knows would fall.
+//! reads counts alone. What happened since the scrape before is added up here: the server forgets
+//! statements, and sums over those that it knows would fall.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use metrics_server::{
-    CollectError, Collecting, Collector, CollectorSpec, Desc, HistogramState, Kind, Page,
-};
+use metrics_server::{Collecting, Collector, CollectorSpec, Desc, HistogramState, Kind, Page};
 use tokio::time::Instant;
+use tracing::warn;
 
+use super::statements::{Column, Servers, counts, key, with_ids};
 use crate::{
     instance::{Facts, Instance},
     row::{RowError, Rows},
@@ -26,20 +25,18 @@ pub(crate) const SPEC: CollectorSpec<Instance> = CollectorSpec {
     name: "vector_search",
     help: "Searches by pgvector's distance operators and their time, from pg_stat_statements",
     enabled_by_default: false,
-    build: || Box::new(VectorSearch { servers: Mutex::default() }),
+    build: || Box::new(VectorSearch { servers: Servers::default() }),
 };
 
 const QUERY: &str = include_str!("vector_search.sql");
 const OPERATORS: &str = include_str!("vector_search_operators.sql");
-/// Servers and databases of which one collector knows statements.
-const SERVERS_MAX: usize = 100;
 /// Texts are looked at so often at most: a server whose statements come and go has new ones always.
 const TEXTS_PERIOD: Duration = Duration::from_mins(1);
 /// Statements whose texts are looked at together.
 const TEXTS_MAX: usize = 10_000;
 
 const COUNTS: usize = 3;
-const COLUMNS: [(&str, Desc<'static>); COUNTS] = [
+const COLUMNS: [Column; COUNTS] = [
     (
         "calls",
         Desc::counter(
@@ -65,13 +62,13 @@ const BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 const CALLS: usize = 0;
 const SECONDS: usize = 1;
 
-/// User, database and `queryid`.
-type Key = [String; 3];
+/// User, database, `queryid`, and whether a client or another statement runs it. The server forgets each
+/// of these by itself.
+type Key = [String; 4];
 type Counts = [f64; COUNTS];
 
 struct VectorSearch {
-    /// By server and database. The lock is held while one answer is counted.
-    servers: Mutex<BTreeMap<String, Searches>>,
+    servers: Servers<Searches>,
 }
 
 /// What searches with one operator did in one database.
@@ -115,12 +112,14 @@ const fn whole(calls: f64) -> u64 {
 struct Searches {
     /// The operator of each statement, by `queryid`; `None` for one that is no search.
     operators: BTreeMap<String, Option<String>>,
-    /// Searches as of the latest answer.
+    /// Counts that are in the sums: of searches, and of statements which may turn out to be some.
     known: BTreeMap<Key, Counts>,
-    /// Sums by database and operator.
+    /// Sums by database and operator, of databases that are there.
     sums: BTreeMap<(String, String), Sums>,
-    /// When texts were last looked at.
+    /// When texts were last asked for.
     looked: Option<Instant>,
+    /// When the latest answer that was counted had come.
+    counted: Option<Instant>,
 }
 
 impl Searches {
@@ -134,12 +133,15 @@ impl Searches {
         let early = self.looked.is_some_and(|at| now.duration_since(at) < TEXTS_PERIOD);
         let unknown: Vec<_> =
             ids.into_iter().filter(|id| !early && !self.operators.contains_key(id)).collect();
+        if !unknown.is_empty() {
+            // However that ends: a server which fails is not asked more often.
+            self.looked = Some(now);
+        }
         Ok(unknown.into_iter().take(TEXTS_MAX).collect())
     }
 
     /// Takes what the server says of the texts of `asked`. One that it no longer has is no search.
-    fn learn(&mut self, asked: Vec<String>, rows: &Rows, now: Instant) -> Result<(), RowError> {
-        self.looked = Some(now);
+    fn learn(&mut self, asked: Vec<String>, rows: &Rows) -> Result<(), RowError> {
         self.operators.extend(asked.into_iter().map(|id| (id, None)));
         for row in rows.iter() {
             let Some(id) = row.text("queryid")? else { continue };
@@ -150,31 +152,54 @@ impl Searches {
         Ok(())
     }
 
-    /// Adds what happened since the answer before.
-    fn count(&mut self, rows: &Rows) -> Result<(), RowError> {
-        let mut now = BTreeMap::new();
-        for row in rows.iter() {
-            let text = |name| row.text(name).map(|text| text.unwrap_or_default().to_owned());
-            let key = [text("userid")?, text("datname")?, text("queryid")?];
-            let [_, datname, id] = &key;
-            let Some(Some(operator)) = self.operators.get(id) else { continue };
-            let mut counts = Counts::default();
-            for (count, (column, _)) in counts.iter_mut().zip(&COLUMNS) {
-                *count = row.number(column)?.unwrap_or_default();
-            }
-            let before = self.known.get(&key).copied().unwrap_or_default();
-            // Counts that fell begin again: the statement was forgotten in between.
-            let fell = counts.iter().zip(before).any(|(count, before)| *count < before);
-            let base = if fell { Counts::default() } else { before };
-            let mut more = counts;
-            for (more, base) in more.iter_mut().zip(base) {
-                *more -= base;
-            }
-            self.sums.entry((datname.clone(), operator.clone())).or_default().add(more);
-            now.insert(key, counts);
+    /// Adds what happened since the answer before; the first one tells where counting begins, so that a
+    /// restart of the exporter adds nothing. One which was `asked` for before the latest one `came` may
+    /// be older than that, and is left out.
+    fn count(&mut self, rows: &Rows, asked: Instant, came: Instant) -> Result<(), RowError> {
+        if self.counted.is_some_and(|latest| asked < latest) {
+            return Ok(());
         }
+        let mut now = BTreeMap::new();
+        let mut found = Vec::new();
+        let mut databases = BTreeSet::new();
+        for row in rows.iter() {
+            let datname = row.text("datname")?;
+            databases.extend(datname);
+            let Some(id) = row.text("queryid")? else { continue };
+            let operator = self.operators.get(id);
+            if operator.is_some_and(Option::is_none) {
+                continue;
+            }
+            let key: Key = key(&row, ["userid", "dbid", "queryid", "toplevel"])?;
+            let counts = counts(&row, &COLUMNS)?;
+            let base = self.base(&key, &counts);
+            if let (Some(Some(operator)), Some(datname)) = (operator, datname) {
+                let mut more = counts;
+                for (more, base) in more.iter_mut().zip(base) {
+                    *more -= base;
+                }
+                found.push(((datname.to_owned(), operator.clone()), more));
+            }
+            now.insert(key, if operator.is_some() { counts } else { base });
+        }
+        for (place, more) in found {
+            self.sums.entry(place).or_default().add(more);
+        }
+        self.sums.retain(|(datname, _), _| databases.contains(datname.as_str()));
         self.known = now;
+        self.counted = Some(came);
         Ok(())
+    }
+
+    /// What of a statement's `counts` is in the sums, or came before there were any.
+    fn base(&self, key: &Key, counts: &Counts) -> Counts {
+        if self.counted.is_none() {
+            return *counts;
+        }
+        let before = self.known.get(key).copied().unwrap_or_default();
+        // Counts that fell begin again: the statement was forgotten in between.
+        let fell = counts.iter().zip(before).any(|(count, before)| *count < before);
+        if fell { Counts::default() } else { before }
     }
 
     fn write(&self, out: &mut Page) {
@@ -195,39 +220,27 @@ fn labels<'a>(datname: &'a str, operator: &'a str) -> [(&'static str, &'a str); 
     [("datname", datname), ("operator", operator)]
 }
 
-impl VectorSearch {
-    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Searches>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does something with what is known of one server.
-    fn with<T>(
-        &self,
-        place: &str,
-        act: impl FnOnce(&mut Searches) -> Result<T, RowError>,
-    ) -> Result<T, CollectError> {
-        let mut servers = self.servers();
-        if servers.len() >= SERVERS_MAX && !servers.contains_key(place) {
-            return Err(CollectError::Malformed("too many servers for one collector".into()));
-        }
-        Ok(act(servers.entry(place.to_owned()).or_default())?)
-    }
-}
-
 impl Collector<Instance> for VectorSearch {
     fn collect<'a>(&'a self, instance: &'a Instance, out: &'a mut Page) -> Collecting<'a> {
         Box::pin(async move {
-            let place = format!("{}/{}", instance.server(), instance.facts.database);
+            let asked = Instant::now();
             let rows = instance.query_slow(&instance.facts.with_schemas(QUERY)).await?;
-            let now = Instant::now();
-            let unknown = self.with(&place, |searches| searches.unknown(&rows, now))?;
+            let came = Instant::now();
+            let unknown = self.servers.with(instance, |searches| searches.unknown(&rows, came))?;
             if !unknown.is_empty() {
                 let sql = operators_query(&instance.facts, &unknown);
-                let found = instance.query_slow(&sql).await?;
-                self.with(&place, |searches| searches.learn(unknown, &found, now))?;
+                match instance.query_slow(&sql).await {
+                    Ok(found) => {
+                        self.servers.with(instance, |searches| searches.learn(unknown, &found))?;
+                    }
+                    // What is known already is counted nevertheless.
+                    Err(error) => {
+                        warn!(server = instance.server(), %error, "texts of statements were not read");
+                    }
+                }
             }
-            self.with(&place, |searches| {
-                searches.count(&rows)?;
+            self.servers.with(instance, |searches| {
+                searches.count(&rows, asked, came)?;
                 searches.write(out);
                 Ok(())
             })
@@ -236,11 +249,7 @@ impl Collector<Instance> for VectorSearch {
 }
 
 fn operators_query(facts: &Facts, ids: &[String]) -> String {
-    // They came from the server as numbers; nothing else is put into SQL.
-    let ids = ids.iter().filter_map(|id| id.parse::<i64>().ok());
-    let ids = ids.map(|id| id.to_string()).collect::<Vec<_>>().join(",");
-    let ids = if ids.is_empty() { "NULL".to_owned() } else { ids };
-    facts.with_schemas(OPERATORS).replace("@ids@", &ids)
+    with_ids(&facts.with_schemas(OPERATORS), ids)
 }
 
 #[cfg(test)]

@@ -466,3 +466,32 @@ async fn a_slow_query_of_a_probed_server_costs_others_one_scrape() {
     };
     tokio::time::timeout(Duration::from_secs(10), mended).await.expect("the other one is asked");
 }
+
+#[tokio::test]
+async fn searches_are_counted_while_texts_cannot_be_read() {
+    let server = Fake::start(Manner::Answering(|sql| match sql {
+        sql if sql.contains("server_version_num") => Reply::Table(
+            "in_recovery | version_num | version | database | may_list_wal | extensions\n\
+             f | 150018 | PostgreSQL 15.18 | db | t | pg_stat_statements=public",
+        ),
+        sql if sql.contains("pg_stat_statements(false)") => Reply::Table(
+            "userid | dbid | queryid | toplevel | datname | calls | seconds | rows\n\
+             10 | 5 | 1 | t | db | 1 | 1 | 1",
+        ),
+        sql => healthy(sql),
+    }))
+    .await;
+    let mut choice = CollectorChoice::defaults(TABLE);
+    for spec in TABLE {
+        choice.set(spec.name, spec.name == "vector_search");
+    }
+    let options = Options { collection_timeout: Duration::from_mins(1), ..Options::default() };
+    let exporter = Exporter::new(vec![target(server.address)], &choice, options, None);
+    for _ in 0..2 {
+        let (_, samples) = scrape(&exporter).await;
+        let success = "pg_scrape_collector_success{collector=\"vector_search\"} 1";
+        assert!(has(&samples, success), "{samples:#?}");
+    }
+    let asked = |what| server.count(&format!("pg_stat_statements({what})"));
+    assert_eq!((asked("false"), asked("true")), (2, 1));
+}

@@ -88,12 +88,15 @@ the place of one of them only when it takes half as much time again, so that ser
 
 Searches by pgvector's distance operators and their time, from pg_stat_statements.
 
-Reads the server, through the extension in the connected database. Cost: as of `top_statements`; the texts of new statements are looked
-at by the server, once each, once a minute at most. Privileges: pg_monitor.
+Reads the server, through the extension in the connected database. Cost: as of `top_statements`. Texts of new statements are looked at
+by the server, once each, once a minute at most; but for a single one of them the server reads its whole file of texts, and holds it
+in memory meanwhile: 0.16 s, measured once, for 4,800 statements with texts below 1 kB; longer ones take longer. Privileges: pg_monitor.
 
 A search is a `SELECT` or `WITH` whose text has a distance operator: `<->`, `<=>`, `<#>`, `<+>`, `<~>` or `<%>`; of several the first
 one tells. Others have operators of these names, too: pg_trgm, PostGIS, and PostgreSQL itself for points. Sums are kept here, so that
-they do not fall when the server forgets a statement. `rate(…_seconds_total) / rate(…_calls_total)` is the mean latency. The server
+they do not fall when the server forgets a statement. They begin at 0 with the first scrape of a server after the exporter's start,
+whatever was done before, and are there for as long as their database is. A statement's text is known up to a minute late; its calls are
+added then. Of two scrapes at the same time one may add nothing; the next one does. `rate(…_seconds_total) / rate(…_calls_total)` is the mean latency. The server
 keeps no distribution of it: in the histogram a call counts as taking what those of its statement took on average since the scrape
 before, so a slow kind of search is seen, and a single slow one among many is not. Which index a search used is not known to pg_stat_statements: `pgvector` counts scans by index.
 
