@@ -39,6 +39,10 @@ pub struct Program {
     pub usage_exit: u8,
 }
 
+/// What every exporter has besides its flags.
+const HEALTHCHECK: (&str, &str) =
+    ("healthcheck", "Ask the running exporter whether it is alive; exits 0 or 1");
+
 /// Runs `main` with the arguments of this process, or does what the arguments ask instead.
 ///
 /// Exit codes: 0 after a requested stop, `--help`, `--version` and a good health check; the
@@ -71,11 +75,13 @@ pub fn parse<A: ExporterArgs>(program: &Program, line: Vec<OsString>) -> Result<
 }
 
 fn adjust(program: &Program, command: Command) -> Command {
-    // What an exporter's arguments have there are commands of its own, a line each.
-    let own = command.get_after_help().map_or(String::new(), |own| format!("\n{own}"));
-    let after = format!(
-        "Commands:\n  healthcheck   Ask the running exporter whether it is alive; exits 0 or 1{own}"
-    );
+    // What an exporter's arguments have there are commands of its own, `name<tab>help` a line.
+    let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let own = own.lines().filter_map(|line| line.split_once('\t'));
+    let commands: Vec<_> = std::iter::once(HEALTHCHECK).chain(own).collect();
+    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = commands.iter().map(|(name, help)| format!("\n  {name:width$}  {help}"));
+    let after = format!("Commands:{}", lines.collect::<String>());
     command
         .version(program.info.version)
         .about(program.info.description)

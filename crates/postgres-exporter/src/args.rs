@@ -24,7 +24,7 @@ use crate::{
 /// belongs.
 #[derive(Clone, Debug, Parser)]
 #[command(
-    after_help = "  convert FILE  Write a file of sql_exporter's collectors as one of --queries.file"
+    after_help = "convert FILE\tWrite a file of sql_exporter's collectors as one of --queries.file"
 )]
 pub struct Args {
     #[command(flatten)]
