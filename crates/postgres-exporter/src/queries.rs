@@ -323,9 +323,7 @@ impl Queries {
         queries.warnings.extend(unknown);
         Ok(queries)
     }
-}
 
-impl Queries {
     /// The same queries with `prefix` in their names, and in those of their families.
     #[must_use]
     pub fn with_prefix(mut self, prefix: &Prefix) -> Self {

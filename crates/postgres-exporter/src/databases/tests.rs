@@ -51,7 +51,7 @@ fn naive(pattern: &[char], name: &[char]) -> bool {
 
 proptest! {
     #[test]
-    fn globs_mean_what_the_naive_reading_says(pattern in "[ab*?]{0,8}", name in "[ab*]{0,8}") {
+    fn property_globs_mean_what_the_naive_reading_says(pattern in "[ab*?]{0,8}", name in "[ab*]{0,8}") {
         let chars = |text: &str| text.chars().collect::<Vec<_>>();
         let expected = naive(&chars(&pattern), &chars(&name));
         prop_assert_eq!(Glob::new(pattern).matches(&name), expected);

@@ -32,7 +32,7 @@ fn what_cannot_be_in_a_name_is_an_underscore() {
 
 proptest! {
     #[test]
-    fn a_name_stays_one(prefix in "\\PC{0,8}", rest in "[a-z_]{0,8}") {
+    fn property_a_name_stays_one(prefix in "\\PC{0,8}", rest in "[a-z_]{0,8}") {
         let prefix = Prefix::new(&prefix);
         let name = format!("pg_{rest}");
         prop_assert!(metrics_server::exposition::is_metric_name(&prefix.apply(&name)));
