@@ -467,6 +467,18 @@ fn queries_are_asked(exporter: &Exporter) -> Result<()> {
     Ok(())
 }
 
+/// Of each query that failed, and nothing of how to log in there.
+fn the_log_names_the_server(log: &str, server: &Postgres) -> Result<()> {
+    let target = format!("target=127.0.0.1:{}", server.port);
+    let mut failed = log.lines().filter(|line| line.contains("query failed")).peekable();
+    ensure!(failed.peek().is_some(), "{log}");
+    let dsn = server.dsn();
+    let login = dsn.split_once("//").and_then(|(_, rest)| rest.split_once('@'));
+    let (_, password) = login.and_then(|(login, _)| login.split_once(':')).context("a password")?;
+    ensure!(failed.all(|line| line.contains(&target) && !line.contains(password)), "{log}");
+    Ok(())
+}
+
 /// The same server, named by the scraper: what ran in the background there is asked with the scrape.
 fn queries_are_asked_on_probes(exporter: &Exporter, server: &Postgres) -> Result<()> {
     let target =
@@ -477,6 +489,7 @@ fn queries_are_asked_on_probes(exporter: &Exporter, server: &Postgres) -> Result
         Ok(Page::parse(&answer.body))
     };
     let page = probe()?;
+    the_log_names_the_server(&exporter.log(), server)?;
     ensure!(page.value("shop_n", &[("name", "a")]) == Some(1.0), "shop_n");
     for query in ["shop", "dice", "cached", "often", "everywhere"] {
         let success = page.value("pg_queries_success", &[("query", query)]);
