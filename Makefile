@@ -41,7 +41,7 @@ integration: ## exporters against real PostgreSQL, Valkey and SeaweedFS
 e2e: ## the platform as a whole, beside one that runs
 	@tests/run.sh rules e2e
 
-e2e-full: ## the same, and what takes hours
+e2e-full: ## the same, and half an hour of what an operator fears
 	@E2E_FULL=1 tests/run.sh rules e2e
 
 bench: ## all of docs/benchmarks.md: scrape times, memory, comparisons

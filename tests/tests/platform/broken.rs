@@ -1,12 +1,12 @@
 //! The monitoring itself does not work: a job without targets, a receiver that refuses, files that cannot
-//! be read. That is done to a second Prometheus, a second Alertmanager and second exporters, beside those
-//! of the platform, whose Alertmanager hears of it.
+//! be read; and what the platform has not, a replica. That is done to a second Prometheus, a second
+//! Alertmanager and second exporters, beside those of the platform, whose Alertmanager hears of it.
 
 use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
@@ -14,12 +14,12 @@ use e2e::eventually_within;
 use tempfile::TempDir;
 
 use crate::{
-    provoke,
+    harm, provoke,
     stack::{self, PREFIX},
-    storage::{ADDRESS, Container, readable, wait_until_ready},
+    storage::{ADDRESS, Container, prometheus_beside, readable, wait_until_ready},
 };
 
-const ALERTS: [&str; 8] = [
+const ALERTS: [&str; 10] = [
     "AlertmanagerConfigReloadFailed",
     "AlertmanagerNotificationsFailing",
     "PostgresExporterReloadFailed",
@@ -27,10 +27,15 @@ const ALERTS: [&str; 8] = [
     "PrometheusJobMissing",
     "PrometheusNotificationsFailing",
     "PrometheusRuleFailures",
+    "StatsdLimitReached",
     "StatsdMappingReloadFailed",
+    "ValkeyReplicaLinkDown",
 ];
 
 const LIMIT: Duration = Duration::from_mins(5);
+
+/// After which all of them read their files again.
+const AGAIN: Duration = Duration::from_secs(20);
 
 /// No file of any of them.
 const NONSENSE: &str = "mappings: [\n";
@@ -38,6 +43,9 @@ const NONSENSE: &str = "mappings: [\n";
 /// What each of them reads, as it should be.
 const MAPPING: &str = "mappings:\n- match: \"e2e.*\"\n  name: \"e2e\"\n";
 const MODULES: &str = "auth_modules: {}\n";
+
+/// Of a server that is not there.
+const REPLICA: [&str; 4] = ["valkey-server", "--replicaof", "127.0.0.1", "1"];
 
 /// Several series on both sides.
 const FAILING_RULE: &str =
@@ -49,8 +57,9 @@ fn prometheus(broken: bool) -> Result<String> {
     let name = |service: &str, port: u16| format!("'{PREFIX}-broken-{service}:{port}'");
     let (mut alertmanagers, mut rules, mut valkey) = (
         format!("'alertmanager:9093', {}", name("alertmanager", 9093)),
-        "/rules/prometheus.yml, /rules/alertmanager.yml, /rules/statsd.yml, /rules/postgres.yml"
-            .to_owned(),
+        ["alertmanager", "postgres", "prometheus", "statsd", "valkey"]
+            .map(|name| format!("/rules/{name}.yml"))
+            .join(", "),
         "'valkey-exporter:9121'",
     );
     if broken {
@@ -69,6 +78,7 @@ fn prometheus(broken: bool) -> Result<String> {
         ("alertmanager", &name("alertmanager", 9093)),
         ("statsd-exporter", &name("statsd", 9102)),
         ("postgres-exporter", &name("postgres", 9187)),
+        ("replica", &name("valkey-exporter", 9121)),
         ("seaweedfs-master", "'seaweedfs-master:9324'"),
         ("seaweedfs-volume", "'seaweedfs-volume:9325'"),
         ("valkey-exporter", valkey),
@@ -95,12 +105,30 @@ impl Second {
         fs::write(own.path("input/failing.yml"), FAILING_RULE)?;
         let input = readable(&own.path("input"))?;
         own.start_alertmanager()?;
-        for (service, name, option) in [
-            ("statsd-exporter", "broken-statsd", "--statsd.mapping-config=/input/mapping.yml"),
-            ("postgres-exporter", "broken-postgres", "--config.file=/input/modules.yml"),
+        let replica = stack::container("broken-valkey");
+        for (service, name, variable, options) in [
+            (
+                "statsd-exporter",
+                "broken-statsd",
+                "E2E=1",
+                &["--statsd.mapping-config=/input/mapping.yml", "--statsd.max-series=2"][..],
+            ),
+            (
+                "postgres-exporter",
+                "broken-postgres",
+                "DATA_SOURCE_URI=postgres:5432/lakehouse?sslmode=disable",
+                &["--config.file=/input/modules.yml"][..],
+            ),
+            ("valkey", "broken-valkey", "E2E=1", &REPLICA[..]),
+            (
+                "valkey-exporter",
+                "broken-valkey-exporter",
+                &format!("REDIS_ADDR={replica}:6379"),
+                &[],
+            ),
         ] {
-            let address = "DATA_SOURCE_URI=postgres:5432/lakehouse?sslmode=disable";
-            let arguments = ["--volume", &input, "--env", address, "IMAGE", option];
+            let start = ["--volume", &input, "--env", variable, "IMAGE"];
+            let arguments = [&start[..], options].concat();
             own.containers.push(Container::beside(&stack::image(service)?, name, &arguments)?);
         }
         own.start_prometheus(&input)?;
@@ -154,21 +182,7 @@ impl Second {
 
     fn start_prometheus(&mut self, input: &str) -> Result<()> {
         let rules = format!("{}:/rules:ro", provoke::rules_folder().display());
-        self.containers.push(Container::of(
-            &stack::image("prometheus")?,
-            "broken-prometheus",
-            &[
-                "--network",
-                &stack::network(),
-                "--volume",
-                input,
-                "--volume",
-                &rules,
-                "IMAGE",
-                "--config.file=/input/prometheus.yml",
-                "--storage.tsdb.path=/prometheus",
-            ],
-        )?);
+        self.containers.push(prometheus_beside("broken-prometheus", &[input, &rules])?);
         wait_until_ready()
     }
 
@@ -179,8 +193,9 @@ impl Second {
         Ok(fs::write(self.alertmanager(), NONSENSE)?)
     }
 
+    /// Valkey takes the signal for the end of its terminal.
     fn read_again(&self) -> Result<()> {
-        for container in &self.containers {
+        for container in self.containers.iter().filter(|own| !own.name().contains("valkey")) {
             stack::docker(&["kill", "--signal", "HUP", container.name()])?;
         }
         Ok(())
@@ -194,24 +209,26 @@ fn firing() -> Result<Vec<String>> {
     Ok(names.filter(|name| ALERTS.contains(&name.as_str())).collect())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test does again what is over after a while")]
 pub(crate) fn monitoring_that_does_not_work_alerts_and_resolves() -> Result<()> {
     let second = Second::start()?;
     // With what it has read: a file that was never read says nothing of the next.
     let read = "up{job=\"statsd-exporter\"} == 1 and on () up{job=\"postgres-exporter\"} == 1 \
-                and on () up{job=\"alertmanager\"} == 1";
+                and on () up{job=\"alertmanager\"} == 1 and on () up{job=\"replica\"} == 1";
     eventually_within(LIMIT, "all of them are scraped", || {
         let up = stack::query_at(ADDRESS, "up")?;
         ensure!(!stack::query_at(ADDRESS, read)?.is_empty(), "{up:?}");
         Ok(())
     })?;
     second.write_nonsense()?;
-    let mut attempts = 0;
+    let mut last: Option<Instant> = None;
     eventually_within(LIMIT, "all fire and arrive", || {
-        // The first failure of statsd-exporter makes its counter, the second one adds to it.
-        if attempts % 80 == 0 {
+        // The first failure or refusal of statsd-exporter makes its counter, the second one adds to it.
+        if last.is_none_or(|last| last.elapsed() > AGAIN) {
+            last = Some(Instant::now());
             second.read_again()?;
+            harm::send_many_names(&stack::container("broken-statsd"))?;
         }
-        attempts += 1;
         let (firing, arrived) = (firing()?, stack::alertmanager()?);
         for alert in ALERTS {
             ensure!(firing.iter().any(|name| name == alert), "{alert} does not fire: {firing:?}");
@@ -223,6 +240,7 @@ pub(crate) fn monitoring_that_does_not_work_alerts_and_resolves() -> Result<()> 
     fs::remove_file(second.path("secrets/webhook_url"))?;
     second.write_configurations(false)?;
     second.read_again()?;
+    stack::exec("broken-valkey", &["valkey-cli", "-e", "REPLICAOF", "NO", "ONE"])?;
     eventually_within(LIMIT, "all resolve", || {
         let firing = firing()?;
         ensure!(firing.is_empty(), "{firing:?}");

@@ -23,8 +23,10 @@ pub(crate) fn airflow_works_while_statsd_exporter_is_down() -> Result<()> {
         ensure!(runs()? > before, "none yet");
         Ok(())
     })?;
+    stack::wait_for_alert("ServiceDown", Duration::from_mins(3))?;
     stack::docker(&["start", &container("statsd-exporter")])?;
     stack::wait_for(r#"up{job="statsd-exporter"} == 1"#, Duration::from_mins(1))?;
+    stack::wait_for_silence("ServiceDown", Duration::from_mins(1))?;
     eventually_within(Duration::from_mins(2), "Airflow's heartbeats arrive again", || {
         let beats = metrics(STATSD_EXPORTER)?.value("airflow_scheduler_heartbeat", &[]);
         ensure!(beats.is_some_and(|beats| beats > 0.0), "{beats:?}");

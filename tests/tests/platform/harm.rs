@@ -51,6 +51,14 @@ fn send(lines: &str) -> Result<()> {
     ))
 }
 
+/// To another exporter than the platform's.
+pub(crate) fn send_many_names(to: &str) -> Result<()> {
+    python(&format!(
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+         for i in range(20): s.sendto(b'limit.%d:1|c' % i, ('{to}', 9125))"
+    ))
+}
+
 /// More datagrams than the kernel keeps for a process that does not read.
 pub(crate) fn flood() -> Result<()> {
     pause("statsd-exporter")?;
@@ -117,13 +125,14 @@ pub(crate) fn allow_few_clients() -> Result<()> {
 }
 
 pub(crate) fn allow_many_clients() -> Result<()> {
-    valkey(&["CONFIG", "SET", "maxclients", "10000"])?;
+    let allowed = valkey(&["CONFIG", "SET", "maxclients", "10000"]).map(drop);
     python("import os; os.path.exists('/tmp/e2e-clients') and os.remove('/tmp/e2e-clients')")?;
     eventually_within(SOON, "they are gone", || {
         let clients = valkey_info("clients", "connected_clients")?;
         ensure!(clients < CLIENTS, "{clients} clients");
         Ok(())
     })
+    .and(allowed)
 }
 
 /// More than are left; Valkey takes the connection, says so and closes it.
@@ -265,8 +274,8 @@ pub(crate) fn take_all_connections() -> Result<()> {
 }
 
 pub(crate) fn give_connections_back() -> Result<()> {
-    end_sessions()?;
-    unpause("airflow-api-server")
+    let ended = end_sessions();
+    unpause("airflow-api-server").and(ended)
 }
 
 /// To what is in use.

@@ -209,8 +209,8 @@ fn provoke_all(fears: &[Fear]) -> Result<()> {
             return Ok(());
         }
         if last.elapsed() > AGAIN {
-            missing.iter().try_for_each(|fear| provoke(fear))?;
             last = Instant::now();
+            missing.iter().try_for_each(|fear| provoke(fear))?;
         }
         bail!("{} are missing", missing.len())
     });

@@ -3,13 +3,13 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use e2e::eventually_within;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::{
     stack,
-    storage::{ADDRESS, Container, readable, wait_until_ready},
+    storage::{ADDRESS, Container, prometheus_beside, readable, wait_until_ready},
 };
 
 const EXPORTERS: [(&str, u16); 3] =
@@ -66,15 +66,19 @@ fn write_input(folder: &Path) -> Result<()> {
     Ok(fs::write(folder.join("prometheus.yml"), prometheus)?)
 }
 
-/// With the environment of the platform's own, and its certificate.
+/// With the environment of the platform's own, passwords among it: in a file, since a command that fails
+/// is told with its arguments.
 fn start(exporter: &str, mount: &str) -> Result<Container> {
     let environment = stack::inspect(exporter, "{{range .Config.Env}}{{println .}}{{end}}")?;
-    let mut arguments = vec!["--volume", mount];
-    for variable in environment.lines().filter(|line| line.contains('=')) {
-        arguments.extend(["--env", variable]);
-    }
-    arguments.extend(["IMAGE", "--web.config.file=/input/web.yml"]);
-    Container::beside(&stack::image(exporter)?, &name(exporter), &arguments)
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("environment");
+    fs::write(&file, environment)?;
+    let file = file.to_str().context("a path")?;
+    Container::beside(
+        &stack::image(exporter)?,
+        &name(exporter),
+        &["--volume", mount, "--env-file", file, "IMAGE", "--web.config.file=/input/web.yml"],
+    )
 }
 
 pub(crate) fn prometheus_scrapes_exporters_over_tls() -> Result<()> {
@@ -85,19 +89,7 @@ pub(crate) fn prometheus_scrapes_exporters_over_tls() -> Result<()> {
     for (exporter, _) in EXPORTERS {
         exporters.push(start(exporter, &mount)?);
     }
-    let _prometheus = Container::of(
-        &stack::image("prometheus")?,
-        "tls",
-        &[
-            "--network",
-            &stack::network(),
-            "--volume",
-            &mount,
-            "IMAGE",
-            "--config.file=/input/prometheus.yml",
-            "--storage.tsdb.path=/prometheus",
-        ],
-    )?;
+    let _prometheus = prometheus_beside("tls", &[&mount])?;
     wait_until_ready()?;
     for is_so in [
         r#"count(up{job="tls"} == 1) == 3 and count(up == 0) == 6"#,

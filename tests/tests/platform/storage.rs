@@ -63,6 +63,19 @@ impl Drop for Container {
     }
 }
 
+/// A Prometheus on the platform's network, at [`ADDRESS`] as well, by `/input/prometheus.yml`.
+pub(crate) fn prometheus_beside(name: &str, mounts: &[&str]) -> Result<Container> {
+    let network = stack::network();
+    let mut arguments = vec!["--network", &network];
+    arguments.extend(mounts.iter().flat_map(|mount| ["--volume", mount]));
+    arguments.extend([
+        "IMAGE",
+        "--config.file=/input/prometheus.yml",
+        "--storage.tsdb.path=/prometheus",
+    ]);
+    Container::run(name, &arguments)
+}
+
 /// The values of a range query which looks back over `days`.
 fn samples(metric: &str, now: u64, days: u64) -> Result<usize> {
     let answer = get(&format!(
