@@ -56,6 +56,9 @@ ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/${pids[0]}/stat"; }
 # MiB of memory that the exporter holds.
 resident() { awk '/^VmRSS:/ { printf "%.1f", $2 / 1024 }' "/proc/${pids[0]}/status"; }
 
+# The most that it held at any time.
+resident_at_most() { awk '/^VmHWM:/ { printf "%.1f", $2 / 1024 }' "/proc/${pids[0]}/status"; }
+
 # keep TITLE FILE: the section in docs/benchmarks.md, in place of an older one or at the end.
 keep() {
   local page=$LAKEHOUSE_ROOT/docs/benchmarks.md
