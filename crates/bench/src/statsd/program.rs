@@ -14,6 +14,8 @@ use anyhow::{Context as _, Result, bail};
 
 /// Nothing under measurement takes longer.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Looks at a table of the kernel in which a line is missing.
+const LOOKS_MAX: usize = 5;
 
 /// One of the programs which are compared.
 #[derive(Clone, Debug)]
@@ -212,10 +214,13 @@ impl Program {
     /// Datagrams thrown away by the kernel at its socket, and bytes which wait there.
     pub(crate) fn kernel(&self) -> Result<(u64, u64)> {
         let port = format!(":{:04X}", self.udp.port());
-        let table = fs::read_to_string("/proc/net/udp")?;
-        let line = table
-            .lines()
-            .find(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port)))
+        let is_its = |line: &&str| {
+            line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port))
+        };
+        // A table that changes while it is read may leave out a line of it.
+        let mut looks = (0..LOOKS_MAX).map(|_| fs::read_to_string("/proc/net/udp"));
+        let line = looks
+            .find_map(|table| Some(table.ok()?.lines().find(is_its)?.to_owned()))
             .context("its socket")?;
         let drops = line.split_whitespace().last().context("drops")?.parse()?;
         let queues = line.split_whitespace().nth(4).context("queues")?;
