@@ -7,16 +7,17 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e::{eventually_within, promql, rules};
+use e2e::{eventually_within, get, promql, rules};
+use serde_json::Value;
 
 use crate::{
     harm,
-    stack::{self, PREFIX},
+    stack::{self, PREFIX, PROMETHEUS},
 };
 
 /// What is written as the left is read as the right, in this order.
@@ -41,15 +42,19 @@ pub(crate) fn rules_folder() -> PathBuf {
 
 /// Writes the copy of the programs' rules.
 pub(crate) fn shorten_rules() -> Result<()> {
-    let folder = rules_folder();
-    fs::create_dir_all(&folder)?;
+    shorten_rules_to(&rules_folder(), &[])
+}
+
+/// Writes a copy of them to another folder, where `own` comes before what all copies have.
+pub(crate) fn shorten_rules_to(folder: &Path, own: &[(&str, &str)]) -> Result<()> {
+    fs::create_dir_all(folder)?;
     for path in rules::files()? {
         let name = path.file_name().context("a name")?;
         if name == "lakehouse.yml" {
             continue;
         }
         let mut text = fs::read_to_string(&path)?;
-        for (long, short) in SHORTER {
+        for (long, short) in own.iter().chain(&SHORTER) {
             text = text.replace(long, short);
         }
         if name == "trino.yml" {
@@ -74,8 +79,8 @@ const LIMIT: Duration = Duration::from_mins(5);
 /// After which what is over by itself is done again.
 const AGAIN: Duration = Duration::from_secs(45);
 
-/// Something that can be done to the platform and undone.
-struct Fear {
+/// Something that can be done to the platform, or to what stands beside it, and undone.
+pub(crate) struct Fear {
     alert: &'static str,
     /// None where the one before it provokes this one as well.
     provoke: Option<fn() -> Result<()>>,
@@ -84,7 +89,7 @@ struct Fear {
 }
 
 /// Goes on until it is undone.
-const fn lasting(
+pub(crate) const fn lasting(
     alert: &'static str,
     provoke: fn() -> Result<()>,
     undo: fn() -> Result<()>,
@@ -93,12 +98,12 @@ const fn lasting(
 }
 
 /// Is over by itself.
-const fn passing(alert: &'static str, provoke: fn() -> Result<()>) -> Fear {
+pub(crate) const fn passing(alert: &'static str, provoke: fn() -> Result<()>) -> Fear {
     Fear { alert, provoke: Some(provoke), undo: None }
 }
 
 /// Comes with the one before it.
-const fn as_well(alert: &'static str) -> Fear {
+pub(crate) const fn as_well(alert: &'static str) -> Fear {
     Fear { alert, provoke: None, undo: None }
 }
 
@@ -142,23 +147,28 @@ const AIRFLOW_STOPS: &[Fear] = &[
     lasting("ValkeyMemoryCritical", harm::allow_little_memory, harm::allow_more_memory),
 ];
 
-/// What has fired and what has arrived since the first look.
-#[derive(Default)]
-struct Seen {
+/// What has fired in a Prometheus and what has arrived since the first look.
+struct Seen<'a> {
+    prometheus: &'a str,
     firing: BTreeSet<String>,
     arrived: BTreeSet<String>,
 }
 
-impl Seen {
+impl<'a> Seen<'a> {
+    const fn of(prometheus: &'a str) -> Self {
+        Self { prometheus, firing: BTreeSet::new(), arrived: BTreeSet::new() }
+    }
+
     fn look(&mut self) -> Result<()> {
-        for (mut labels, _) in stack::query(r#"ALERTS{alertstate="firing"}"#)? {
+        let firing = r#"ALERTS{alertstate="firing"}"#;
+        for (mut labels, _) in stack::query_at(self.prometheus, firing)? {
             self.firing.extend(labels.remove("alertname"));
         }
         self.arrived.extend(stack::alertmanager()?);
         Ok(())
     }
 
-    fn missing<'a>(&self, fears: &'a [Fear]) -> Vec<&'a Fear> {
+    fn missing<'b>(&self, fears: &'b [Fear]) -> Vec<&'b Fear> {
         let both = |alert: &str| self.firing.contains(alert) && self.arrived.contains(alert);
         fears.iter().filter(|fear| !both(fear.alert)).collect()
     }
@@ -171,7 +181,10 @@ impl Seen {
         let rule = rules.iter().find(|rule| rule.name == fear.alert).context("a rule")?;
         let mut known = Vec::new();
         for name in promql::series(&rule.expression) {
-            let values = stack::query(&name)?.into_iter().map(|(_, value)| value).take(8);
+            let values = stack::query_at(self.prometheus, &name)?
+                .into_iter()
+                .map(|(_, value)| value)
+                .take(8);
             known.push(format!("{name} {:?}", values.collect::<Vec<_>>()));
         }
         Ok(format!("{} {what}: {}", fear.alert, known.join(", ")))
@@ -179,13 +192,21 @@ impl Seen {
 }
 
 /// Nothing of what an earlier step has done is left.
-fn wait_until_whole(fears: &[Fear]) -> Result<()> {
+fn wait_until_whole(prometheus: &str, fears: &[Fear]) -> Result<()> {
     eventually_within(LIMIT, "all targets are up", || {
-        let down = stack::query("up == 0")?;
-        ensure!(down.is_empty() && stack::query("up")?.len() >= 8, "{down:?}");
+        let targets = get(&format!("{prometheus}/api/v1/targets?state=active"))?.body;
+        let targets: Value = serde_json::from_str(&targets)?;
+        let targets = targets["data"]["activeTargets"].as_array().context("targets")?;
+        let down = targets.iter().filter(|target| target["health"] != "up").count();
+        ensure!(!targets.is_empty() && down == 0, "{down} of {} are down", targets.len());
         Ok(())
     })?;
-    fears.iter().try_for_each(|fear| stack::wait_for_silence(fear.alert, LIMIT))
+    wait_until_silent(prometheus, fears)
+}
+
+fn wait_until_silent(prometheus: &str, fears: &[Fear]) -> Result<()> {
+    let silent = |fear: &Fear| stack::wait_for_silence_at(prometheus, fear.alert, LIMIT);
+    fears.iter().try_for_each(silent)
 }
 
 fn provoke(fear: &Fear) -> Result<()> {
@@ -195,8 +216,8 @@ fn provoke(fear: &Fear) -> Result<()> {
 
 /// All at once: some are over before others begin. What does not come is done again.
 #[expect(clippy::disallowed_methods, reason = "a test does again what is over after a while")]
-fn provoke_all(fears: &[Fear]) -> Result<()> {
-    let mut seen = Seen::default();
+fn provoke_all(prometheus: &str, fears: &[Fear]) -> Result<()> {
+    let mut seen = Seen::of(prometheus);
     for fear in fears {
         provoke(fear)?;
         seen.look()?;
@@ -222,9 +243,10 @@ fn provoke_all(fears: &[Fear]) -> Result<()> {
     all
 }
 
-fn provoke_and_undo(fears: &[Fear]) -> Result<()> {
-    wait_until_whole(fears)?;
-    let seen = provoke_all(fears);
+/// Asks `prometheus`, which sends to the platform's Alertmanager.
+pub(crate) fn provoke_and_undo(prometheus: &str, fears: &[Fear]) -> Result<()> {
+    wait_until_whole(prometheus, fears)?;
+    let seen = provoke_all(prometheus, fears);
     // All of it, whatever was seen: the steps after this one need a whole platform.
     let mut undone = Ok(());
     for fear in fears.iter().rev() {
@@ -233,13 +255,13 @@ fn provoke_and_undo(fears: &[Fear]) -> Result<()> {
         }
     }
     seen.and(undone)?;
-    fears.iter().try_for_each(|fear| stack::wait_for_silence(fear.alert, LIMIT))
+    wait_until_silent(prometheus, fears)
 }
 
 pub(crate) fn what_an_operator_fears_alerts_and_resolves() -> Result<()> {
-    provoke_and_undo(AT_ONCE)
+    provoke_and_undo(PROMETHEUS, AT_ONCE)
 }
 
 pub(crate) fn what_stops_airflow_alerts_and_resolves() -> Result<()> {
-    provoke_and_undo(AIRFLOW_STOPS)
+    provoke_and_undo(PROMETHEUS, AIRFLOW_STOPS)
 }

@@ -173,9 +173,14 @@ pub(crate) fn wait_for(expression: &str, limit: Duration) -> Result<()> {
 
 /// Waits until no alert of this name is in `state`.
 pub(crate) fn wait_for_silence(alert: &str, limit: Duration) -> Result<()> {
+    wait_for_silence_at(PROMETHEUS, alert, limit)
+}
+
+/// The same, in another Prometheus than the platform's.
+pub(crate) fn wait_for_silence_at(prometheus: &str, alert: &str, limit: Duration) -> Result<()> {
     let expression = format!(r#"ALERTS{{alertname="{alert}"}}"#);
     eventually_within(limit, &format!("{alert} resolves"), || {
-        let result = query(&expression)?;
+        let result = query_at(prometheus, &expression)?;
         ensure!(result.is_empty(), "{result:?}");
         Ok(())
     })
