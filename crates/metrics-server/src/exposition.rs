@@ -253,6 +253,16 @@ enum Value {
     Summary(Box<SummaryState>),
 }
 
+impl Value {
+    fn lines_count(&self) -> usize {
+        match self {
+            Self::Number(_) => 1,
+            Self::Histogram(state) => state.buckets.len() + 3,
+            Self::Summary(state) => state.quantiles.len() + 2,
+        }
+    }
+}
+
 impl Page {
     /// An empty page.
     #[must_use]
@@ -329,6 +339,12 @@ impl Page {
             }
         }
         std::mem::take(&mut self.refusals)
+    }
+
+    /// Number of lines, about: those of help and type are not counted.
+    pub(crate) fn lines_count(&self) -> usize {
+        let samples = self.families.values().flat_map(|family| &family.samples);
+        samples.map(|(_, value, _)| value.lines_count()).sum()
     }
 
     /// Number of samples; a histogram or summary counts once.

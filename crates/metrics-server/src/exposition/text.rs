@@ -196,7 +196,12 @@ impl Lines<'_> {
     }
 
     fn help(&self, out: &mut Vec<u8>) {
-        for byte in self.desc.help.bytes() {
+        let help = &self.desc.help;
+        if !help.contains(['\\', '\n', '"']) {
+            out.extend_from_slice(help.as_bytes());
+            return;
+        }
+        for byte in help.bytes() {
             match byte {
                 b'\\' => out.extend_from_slice(b"\\\\"),
                 b'\n' => out.extend_from_slice(b"\\n"),

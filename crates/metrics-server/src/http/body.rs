@@ -1,8 +1,11 @@
-//! A page on its way to a scraper, chunk by chunk, with an end to waiting.
+//! A page on its way to a scraper: a small one whole, others chunk by chunk, with an end to waiting.
 
 use std::{
+    convert::Infallible,
     io::{self, Write},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -10,6 +13,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use futures_util::stream;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use prometheus::IntGauge;
 use ruzstd::encoding::CompressionLevel;
 use tokio::{
@@ -30,6 +34,9 @@ use crate::{
 /// Chunks which may wait for the reader beside the one being written.
 const CHUNKS_WAITING: usize = 1;
 
+/// Lines of a page that is rendered where it is asked for: going to another thread and back takes longer.
+const SMALL_PAGE_LINES: usize = 4_096;
+
 /// All that rendering needs, so that it can go on in a thread of its own.
 pub(super) struct Rendering {
     pub(super) page: Page,
@@ -42,16 +49,12 @@ pub(super) struct Rendering {
     pub(super) started: Instant,
     /// A reader which has not taken everything by then is cut off.
     pub(super) deadline: Instant,
-    /// The right to render, given back while the reader is waited for.
-    pub(super) turn: Turn,
-    /// Its place among the threads, given back at the end.
-    pub(super) thread: OwnedSemaphorePermit,
     /// Given back when the page has been taken.
     pub(super) request: InFlight,
     pub(super) telemetry: Telemetry,
 }
 
-/// One of the few pages which are rendered at once.
+/// One of the few pages which are rendered at once; given back while the reader is waited for.
 pub(super) struct Turn {
     pub(super) renders: Arc<Semaphore>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -78,17 +81,56 @@ impl Drop for InFlight {
     }
 }
 
-/// Renders in a blocking thread, at the pace of the reader.
-pub(super) fn stream(rendering: Rendering) -> Body {
+impl Rendering {
+    /// Whether [`whole`] is for it.
+    pub(super) fn is_small(&self) -> bool {
+        self.sources.is_empty() && self.page.lines_count() <= SMALL_PAGE_LINES
+    }
+}
+
+/// Renders at once, for pages which are small.
+pub(super) fn whole(rendering: Rendering) -> Body {
+    let mut bytes = Vec::new();
+    let refusals = render(&rendering, &mut bytes).expect("memory takes every byte");
+    rendering.telemetry.count_refusals(&refusals);
+    rendering.telemetry.observe_page(rendering.started.elapsed(), bytes.len() as u64);
+    let length = bytes.len() as u64;
+    Body::new(Whole { bytes: Some(bytes.into()), length, _request: rendering.request })
+}
+
+/// A page in memory. It ends only when it is asked for more, which is when it has been taken.
+struct Whole {
+    bytes: Option<Bytes>,
+    length: u64,
+    _request: InFlight,
+}
+
+impl HttpBody for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(if self.bytes.is_some() { self.length } else { 0 })
+    }
+}
+
+/// Renders in a blocking thread, at the pace of the reader. `thread` is its place among the threads,
+/// given back at the end.
+pub(super) fn stream(rendering: Rendering, turn: Turn, thread: OwnedSemaphorePermit) -> Body {
     let (chunks, received) = mpsc::channel(CHUNKS_WAITING);
     tokio::task::spawn_blocking(move || {
-        let mut rendering = rendering;
-        let permit = rendering.turn.permit.take();
         let mut sink = Chunks {
             sender: chunks.clone(),
             runtime: Handle::current(),
             deadline: rendering.deadline,
-            turn: Turn { renders: Arc::clone(&rendering.turn.renders), permit },
+            turn,
             bytes: 0,
         };
         match render(&rendering, &mut sink) {
@@ -105,14 +147,14 @@ pub(super) fn stream(rendering: Rendering) -> Body {
             }
         }
         drop(rendering.request);
-        drop(rendering.thread);
+        drop(thread);
     });
     Body::from_stream(stream::unfold(received, |mut received| async {
         received.recv().await.map(|chunk| (chunk, received))
     }))
 }
 
-fn render(rendering: &Rendering, sink: &mut Chunks) -> io::Result<Refusals> {
+fn render(rendering: &Rendering, sink: &mut dyn Write) -> io::Result<Refusals> {
     match rendering.compression {
         Compression::Identity => write(rendering, sink),
         Compression::Gzip => {
@@ -131,7 +173,7 @@ fn write(rendering: &Rendering, sink: &mut dyn Write) -> io::Result<Refusals> {
 }
 
 /// Compresses each chunk into a zstd frame of its own; a reader takes frames in a row as one text.
-struct Frames<'a>(&'a mut Chunks);
+struct Frames<'a>(&'a mut dyn Write);
 
 impl Write for Frames<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
+    body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
@@ -91,18 +92,11 @@ async fn answer(
     page.retain(&names);
     report(shared, &page.seal());
 
-    let turn = async {
-        let thread = Arc::clone(&shared.pages).acquire_owned().await?;
-        Ok::<_, AcquireError>((thread, Arc::clone(&shared.renders).acquire_owned().await?))
-    };
-    let Ok(Ok((thread, permit))) = timeout_at(request.deadline.into(), turn).await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being rendered\n");
-    };
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let accept = header(header::ACCEPT).unwrap_or_default();
     let negotiated = negotiate(accept, shared.args.enable_openmetrics);
     let compression = compression(header(header::ACCEPT_ENCODING).unwrap_or_default());
-    let body = body::stream(Rendering {
+    let rendering = Rendering {
         page,
         sources,
         names,
@@ -111,11 +105,12 @@ async fn answer(
         compression,
         started,
         deadline: request.deadline + shared.args.send_timeout,
-        turn: Turn { renders: Arc::clone(&shared.renders), permit: Some(permit) },
-        thread,
         request: in_flight,
         telemetry: shared.telemetry.clone(),
-    });
+    };
+    let Some(body) = body(rendering, shared, request.deadline).await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being rendered\n");
+    };
 
     let mut response = Response::new(body);
     if down && shared.args.fail_when_down {
@@ -129,6 +124,20 @@ async fn answer(
         response.headers_mut().insert(header::CONTENT_ENCODING, encoding);
     }
     response
+}
+
+/// The page, be it rendered already or on its way; nothing where there is no turn in time.
+async fn body(rendering: Rendering, shared: &Shared, deadline: Instant) -> Option<Body> {
+    if rendering.is_small() {
+        return Some(body::whole(rendering));
+    }
+    let renders = Arc::clone(&shared.renders);
+    let turn = async {
+        let thread = Arc::clone(&shared.pages).acquire_owned().await?;
+        Ok::<_, AcquireError>((thread, Arc::clone(&renders).acquire_owned().await?))
+    };
+    let (thread, permit) = timeout_at(deadline.into(), turn).await.ok()?.ok()?;
+    Some(body::stream(rendering, Turn { renders, permit: Some(permit) }, thread))
 }
 
 /// What the scraper says of its own time-out.

@@ -15,7 +15,7 @@ use tokio::{
 use super::{Refused, Scrape, ScrapeRequest, Scraped, Scraping, Server, bind, time_limit};
 use crate::{
     args::{self, Dialect, SettingsArgs, WebArgs},
-    exposition::{Desc, Encoder, Families, LabelBlock, Page},
+    exposition::{Desc, Encoder, Families, HistogramState, Kind, LabelBlock, Page},
     health::{Health, Role},
     shutdown::{Shutdown, ShutdownHandle},
     telemetry::{ExporterInfo, Telemetry},
@@ -64,6 +64,12 @@ impl Scrape for Example {
                     Ok(page.into())
                 }
                 Some("down") => Ok(Scraped { page, down: true, ..Scraped::default() }),
+                Some("many") => {
+                    let bounds = (0..5_000_u32).map(|bound| (f64::from(bound), 0)).collect();
+                    let state = HistogramState { buckets: bounds, ..HistogramState::default() };
+                    page.family(MANY).histogram(&[], state);
+                    Ok(page.into())
+                }
                 Some("large") => Ok(Scraped {
                     page,
                     sources: vec![Arc::new(Large { samples: LARGE_SAMPLES })],
@@ -79,6 +85,9 @@ impl Scrape for Example {
         })
     }
 }
+
+/// One series of many lines.
+const MANY: Desc<'_> = Desc::new("x_many", "Many.", Kind::Histogram);
 
 /// One family of many samples, written in chunks.
 struct Large {
@@ -278,6 +287,23 @@ async fn a_large_source_is_streamed_whole_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_small_page_is_sent_whole_and_a_large_one_in_chunks() {
+    let running = start(&[]).await;
+    for encoding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: zstd\r\n"] {
+        for (query, whole) in [("", true), ("?do=many", false), ("?do=large", false)] {
+            let head = format!("GET /metrics{query} HTTP/1.1\r\nHost: x\r\n{encoding}");
+            let answer = running.request(&head).await;
+            assert!(answer.body.contains("\nx_up 1\n"), "{}", answer.head);
+            assert_eq!(answer.head.contains("content-length: "), whole, "{}", answer.head);
+            assert_eq!(answer.head.contains("chunked"), !whole, "{}", answer.head);
+        }
+    }
+    let page = running.get("/metrics").await.body;
+    assert!(page.contains("promhttp_metric_handler_requests_in_flight 1\n"), "{page}");
+    assert!(page.contains("x_exporter_page_size_bytes_count 9\n"), "{page}");
+}
+
+#[tokio::test]
 async fn a_target_that_is_down_is_503_only_where_asked_for() {
     for (flags, status) in [(&[][..], 200), (&["--web.fail-when-down"][..], 503)] {
         let answer = start(flags).await.get("/metrics?do=down").await;
@@ -406,7 +432,9 @@ async fn a_requested_stop_lets_open_responses_finish() {
     example.gate.add_permits(1);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("it answers");
-    assert!(answer.contains("x_up 1\n") && answer.ends_with("0\r\n\r\n"), "{answer}");
+    let (head, page) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains(&format!("Content-Length: {}", page.len())), "{answer}");
+    assert!(page.contains("x_up 1\n"), "{answer}");
     running.served.await.expect("no panics").expect("served to the end");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

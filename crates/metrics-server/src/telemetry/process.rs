@@ -1,6 +1,9 @@
 //! `process_*` from `/proc/self`, with the names and units of Prometheus' client libraries.
 
-use std::{fmt, fs, io};
+use std::{
+    fmt, fs,
+    io::{self, Read as _},
+};
 
 use prometheus::{
     Gauge,
@@ -24,6 +27,9 @@ pub struct Process {
     receive_bytes: Gauge,
     transmit_bytes: Gauge,
 }
+
+/// What the files that are read hold, or more.
+const KERNEL_FILE_BYTES: usize = 8 * 1024;
 
 /// Families which only rise; the rest are gauges.
 const COUNTERS: [&str; 3] = [
@@ -88,7 +94,7 @@ impl Process {
 
     /// Sets each gauge whose source can be read; the others keep their value.
     pub(super) fn read(&self) {
-        if let Ok(text) = fs::read_to_string("/proc/self/stat") {
+        if let Ok(text) = read_once("/proc/self/stat") {
             self.read_stat(&text);
         }
         self.max_fds.set(limit(Resource::Nofile));
@@ -96,7 +102,7 @@ impl Process {
         if let Ok(count) = open_fds() {
             self.open_fds.set(count as f64);
         }
-        if let Ok(text) = fs::read_to_string("/proc/self/net/netstat") {
+        if let Ok(text) = read_once("/proc/self/net/netstat") {
             self.receive_bytes.set(octets(&text, "InOctets"));
             self.transmit_bytes.set(octets(&text, "OutOctets"));
         }
@@ -181,6 +187,14 @@ fn open_fds() -> io::Result<u64> {
         0 => Ok(fs::read_dir("/proc/self/fd")?.count() as u64),
         count => Ok(count),
     }
+}
+
+/// A file of the kernel, which makes its text anew for each reader: in one piece, since reading it
+/// piece by piece, as where the size is not known, costs more than what is done with it.
+fn read_once(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(KERNEL_FILE_BYTES);
+    fs::File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A field of the `IpExt` lines of `/proc/self/net/netstat`: names first, then values.
