@@ -89,9 +89,11 @@ impl Data {
     /// Names the flag which cannot be used.
     pub fn new(flags: &Flags) -> anyhow::Result<Self> {
         let data = &flags.data;
-        let names =
-            Regex::new(&data.check_search_indexes).context("cannot use --check-search-indexes")?;
-        let search = SearchOptions { names, indexes_max: data.search_indexes_max };
+        // A pattern takes memory even where nothing is ever matched.
+        let search = data.include_search_indexes_metrics.then(|| {
+            let names = Regex::new(&data.check_search_indexes);
+            names.map(|names| SearchOptions { names, indexes_max: data.search_indexes_max })
+        });
         let limits = Arc::new(Limits::default());
         let keys = Keys::new(flags, Arc::clone(&limits))?;
         Ok(Self {
@@ -111,7 +113,7 @@ impl Data {
             },
             log_entries_max: data.slowlog_entries_max,
             modules: data.include_modules_metrics,
-            search: data.include_search_indexes_metrics.then_some(search),
+            search: search.transpose().context("cannot use --check-search-indexes")?,
             tile38: data.is_tile38,
             rdb_file_size: data.include_rdb_file_size_metric,
             limits,

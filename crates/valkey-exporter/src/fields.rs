@@ -39,7 +39,7 @@ impl Row {
 
 /// The help of a family which has none of its own.
 pub fn default_help(name: &str) -> String {
-    format!("{name} metric")
+    [name, " metric"].concat()
 }
 
 const fn gauge(field: &'static str, name: &'static str) -> Row {

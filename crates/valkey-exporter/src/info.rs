@@ -61,7 +61,8 @@ impl<'a> Info<'a> {
 
 /// Text of an answer; bytes which are not UTF-8 become `U+FFFD`.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    // Most answers are, and looking is many times quicker than mending.
+    str::from_utf8(bytes).map_or_else(|_error| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// A value as a number: Go's floats, and the words by which servers say yes and no.

@@ -15,6 +15,7 @@ const REACHED: Metric = Metric::counter(
 pub enum Limit {
     ClientsList,
     ClientsValues,
+    InfoUnknown,
     KeysFound,
     KeysGroups,
     KeysPatternSteps,
@@ -27,9 +28,10 @@ pub enum Limit {
 }
 
 /// The flag of each [`Limit`].
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "clients.list-max",
     "clients.values-max",
+    "info.unknown",
     "keys.found-max",
     "keys.groups-max",
     "keys.pattern-steps-max",

@@ -1,5 +1,7 @@
 //! Where collectors write: a page, with the namespace and the role label put on.
 
+use std::borrow::Cow;
+
 use metrics_server::{Desc, Family, HistogramState, Kind, Page, SummaryState};
 
 use crate::{app::Options, compat::Compat, fields::default_help};
@@ -61,16 +63,25 @@ impl<'a> Out<'a> {
 
     /// Starts a family, or goes on with it.
     pub fn family(&mut self, metric: &Metric) -> Series<'_> {
-        let help = metric.help.map_or_else(|| default_help(metric.name), str::to_owned);
-        self.start(metric.name, &help, metric.kind)
+        let help = metric.help.map_or_else(|| default_help(metric.name).into(), Cow::Borrowed);
+        self.start(metric.name, help, metric.kind)
     }
 
     /// Starts a family whose name is known only now.
-    pub fn start(&mut self, name: &str, help: &str, kind: Kind) -> Series<'_> {
+    pub fn start<'h>(
+        &mut self,
+        name: &str,
+        help: impl Into<Cow<'h, str>>,
+        kind: Kind,
+    ) -> Series<'_> {
         let shown = self.compat.shown(name, kind);
         let name = full_name(self.namespace, &shown.name);
         Series {
-            family: self.page.family(Desc::new(&name, help, shown.kind)),
+            family: self.page.family(Desc {
+                name: name.into(),
+                help: help.into(),
+                kind: shown.kind,
+            }),
             role: self.role,
             divisor: shown.divisor,
             quantile_divisor: shown.quantile_divisor,
@@ -134,5 +145,5 @@ fn with_role<'l>(labels: &[(&'l str, &'l str)], role: &'l str) -> Vec<(&'l str, 
 
 /// `redis_up`; an empty namespace leaves the name alone.
 pub fn full_name(namespace: &str, name: &str) -> String {
-    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}_{name}") }
+    if namespace.is_empty() { name.to_owned() } else { [namespace, "_", name].concat() }
 }

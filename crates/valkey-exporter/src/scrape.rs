@@ -115,7 +115,7 @@ impl Target {
             let Data { keys, key_spec, .. } = &options.data;
             let shown = keys.visit(key_spec, &self.node, &snapshot, deadline).await;
             shown.write(keys, &mut out);
-            if options.data.is_limited() {
+            if options.info_unknown || options.data.is_limited() {
                 options.data.limits.write(&mut out);
             }
         }

@@ -4,8 +4,10 @@ use metrics_server::Kind;
 
 use super::Snapshot;
 use crate::{
+    app::Options,
     fields::{self, SYSTEM_MEMORY, default_help},
     info,
+    limits::Limit,
     out::{Metric, Out},
 };
 
@@ -37,7 +39,7 @@ const NOT_UNKNOWN: [&str; 20] = [
 ];
 
 /// Unknown fields shown of one answer: `INFO`, and `INFO MODULES`.
-pub(super) const UNKNOWN_MAX: usize = 500;
+const UNKNOWN_MAX: usize = 500;
 
 const IO_THREAD: Metric = Metric::counter(
     "active_time_io_thread_seconds_total",
@@ -53,18 +55,17 @@ pub(crate) const KEY_GROUPS_DURATION: Metric = Metric::gauge(
 );
 
 pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
-    let mut unknown = 0;
+    let mut unknown = UnknownFields::new(snapshot.options);
     for line in snapshot.info.lines().filter(|line| !OTHERS.contains(&line.section)) {
-        let known = write_field(line.field, line.value, out);
-        if !known && snapshot.options.info_unknown && unknown < UNKNOWN_MAX {
-            unknown += usize::from(write_unknown(line.field, line.value, out));
+        if !write_field(line.field, line.value, out) {
+            unknown.write(line.field, line.value, out);
         }
     }
     let number = |field| snapshot.info.get(field).and_then(info::number);
     if snapshot.options.include_system_metrics
         && let Some(bytes) = number(SYSTEM_MEMORY.field)
     {
-        out.start(SYSTEM_MEMORY.name, &SYSTEM_MEMORY.help(), SYSTEM_MEMORY.kind).sample(&[], bytes);
+        out.start(SYSTEM_MEMORY.name, SYSTEM_MEMORY.help(), SYSTEM_MEMORY.kind).sample(&[], bytes);
     }
     if let Some(uptime) = number("uptime_in_seconds")
         && let Ok(now) = snapshot.now.duration_since(std::time::UNIX_EPOCH)
@@ -81,10 +82,10 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
 pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) -> bool {
     let Some(number) = info::number(value) else { return false };
     if let Some(row) = fields::find(field) {
-        out.start(row.name, &row.help(), row.kind).sample(&[], number / row.divisor);
+        out.start(row.name, row.help(), row.kind).sample(&[], number / row.divisor);
     } else if field.starts_with("cluster_") {
         let name = metric_name(field);
-        out.start(&name, &default_help(&name), Kind::Gauge).sample(&[], number);
+        out.start(&name, default_help(&name), Kind::Gauge).sample(&[], number);
     } else if let Some(thread) = info::index(field, "used_active_time_io_thread_") {
         out.family(&IO_THREAD).sample(&[("thread", &thread.to_string())], number);
     } else {
@@ -93,16 +94,32 @@ pub(super) fn write_field(field: &str, value: &str, out: &mut Out<'_>) -> bool {
     true
 }
 
-/// A number which is in no catalogue, under a name of its own so that it never meets another.
-pub(super) fn write_unknown(field: &str, value: &str, out: &mut Out<'_>) -> bool {
-    let Ok(number) = value.parse() else { return false };
-    if NOT_UNKNOWN.contains(&field) {
-        return false;
+/// Numbers of one answer which are in no catalogue, where they are wanted.
+pub(super) struct UnknownFields<'a> {
+    options: &'a Options,
+    shown: usize,
+}
+
+impl<'a> UnknownFields<'a> {
+    pub(super) const fn new(options: &'a Options) -> Self {
+        Self { options, shown: 0 }
     }
-    let name = format!("info_{}", metric_name(field));
-    out.start(&name, "A field of INFO that this version does not know", Kind::Gauge)
-        .sample(&[], number);
-    true
+
+    /// Writes a number under a name of its own, so that it never meets another.
+    pub(super) fn write(&mut self, field: &str, value: &str, out: &mut Out<'_>) {
+        let Ok(number) = value.parse() else { return };
+        if !self.options.info_unknown || NOT_UNKNOWN.contains(&field) {
+            return;
+        }
+        if self.shown == UNKNOWN_MAX {
+            self.options.data.limits.reached(Limit::InfoUnknown);
+            return;
+        }
+        self.shown += 1;
+        let name = format!("info_{}", metric_name(field));
+        out.start(&name, "A field of INFO that this version does not know", Kind::Gauge)
+            .sample(&[], number);
+    }
 }
 
 fn metric_name(field: &str) -> String {

@@ -45,10 +45,15 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
             shown.insert(index);
         }
     }
-    for index in (0..empty_databases(snapshot)).filter(|index| !shown.contains(index)) {
-        let name = format!("db{index}");
-        out.family(&KEYS).sample(&[("db", &name)], 0.0);
-        out.family(&EXPIRING).sample(&[("db", &name)], 0.0);
+    let empty = (0..empty_databases(snapshot)).filter(|index| !shown.contains(index));
+    let mut empty: Vec<_> = empty.map(|index| format!("db{index}")).collect();
+    // In the order of the page, which then has nothing to sort.
+    empty.sort_unstable();
+    for metric in [&KEYS, &EXPIRING] {
+        let mut series = out.family(metric);
+        for name in &empty {
+            series.sample(&[("db", name)], 0.0);
+        }
     }
 }
 

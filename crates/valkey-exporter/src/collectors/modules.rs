@@ -1,9 +1,6 @@
 //! Modules and their own metrics: `INFO MODULES`.
 
-use super::{
-    Snapshot,
-    fields::{UNKNOWN_MAX, write_unknown},
-};
+use super::{Snapshot, fields::UnknownFields};
 use crate::{
     app::Options,
     command::Command,
@@ -30,16 +27,16 @@ pub(super) fn commands(options: &Options, facts: &Facts) -> Vec<Command> {
 
 pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
     let Some(text) = snapshot.answers.text(&info_modules()) else { return };
-    let mut unknown = 0;
+    let mut unknown = UnknownFields::new(snapshot.options);
     for line in Info::parse(&text).lines() {
         if line.field == "module" {
             write_module(line.value, out);
         } else if let (Some(row), Some(number)) =
             (fields::find_module(line.field), info::number(line.value))
         {
-            out.start(row.name, &row.help(), row.kind).sample(&[], number);
-        } else if snapshot.options.info_unknown && unknown < UNKNOWN_MAX {
-            unknown += usize::from(write_unknown(line.field, line.value, out));
+            out.start(row.name, row.help(), row.kind).sample(&[], number);
+        } else {
+            unknown.write(line.field, line.value, out);
         }
     }
 }

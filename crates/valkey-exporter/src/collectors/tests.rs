@@ -12,6 +12,7 @@ use crate::{
     command::{Answers, Command},
     facts::{Facts, commandlog_probe},
     info::{self, Info},
+    limits::Limit,
     out::Out,
 };
 
@@ -166,6 +167,20 @@ fn no_number_of_the_recorded_servers_is_lost() {
         let unknown: Vec<_> = page.lines().filter(|line| line.starts_with("redis_info_")).collect();
         assert_eq!(unknown, Vec::<&str>::new());
     }
+}
+
+#[test]
+fn unknown_fields_are_counted_beyond_their_limit() {
+    let fields = (0..520).map(|number| format!("brand_new_{number}:1\n"));
+    let text = format!("# Stats\n{}lru_clock:7\n", fields.collect::<String>());
+    let mut answers = answers();
+    answers.insert(Command::new("INFO MODULES"), Ok(bulk(&text.replace("brand", "module"))));
+    let options = options(&["--info.unknown=gauge", "--include-modules-metrics"]);
+    let shown = page(&text, &answers, &options);
+    for name in ["\nredis_info_brand_new_", "\nredis_info_module_new_"] {
+        assert_eq!(shown.matches(name).count(), 500, "{name}");
+    }
+    assert_eq!(options.data.limits.count(Limit::InfoUnknown), 40);
 }
 
 proptest! {

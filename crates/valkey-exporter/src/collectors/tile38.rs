@@ -23,7 +23,7 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
         let field = field.strip_prefix("tile38_").unwrap_or(&field);
         let number = command::text(value).and_then(|text| info::number(&text));
         if let (Some(row), Some(number)) = (fields::find_tile38(field), number) {
-            out.start(row.name, &row.help(), row.kind).sample(&[], number);
+            out.start(row.name, row.help(), row.kind).sample(&[], number);
         }
     }
 }

@@ -307,7 +307,10 @@ fn a_list_pattern_or_script_that_cannot_be_used_is_told_at_the_start() {
         (&["--count-keys=a=b=c"], "%3D"),
         (&["--check-single-streams=a%zz"], "hexadecimal"),
         (&["--check-key-groups=^(a"], "no Lua pattern"),
-        (&["--check-search-indexes=["], "--check-search-indexes"),
+        (
+            &["--include-search-indexes-metrics", "--check-search-indexes=["],
+            "--check-search-indexes",
+        ),
         (&["--script=/nowhere/at/all.lua"], "cannot read the script"),
         (&[&long, "--script.bytes-max=3"], "--script.bytes-max is 3"),
         (&["--keys.interval=soon"], "--keys.interval"),
