@@ -90,24 +90,31 @@ async fn a_sentinel_tells_what_it_watches() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_tells_its_nodes_and_slots() -> Result<()> {
-    let folder = shared()?;
-    let flags = ["--cluster-enabled", "yes", "--cluster-slot-stats-enabled", "yes"];
-    let nodes = [
-        Valkey::start_with(folder.path(), &flags).await?,
-        Valkey::start_with(folder.path(), &flags).await?,
-    ];
+/// A cluster of two, each with half of the slots.
+async fn two_nodes(folder: &Path, flags: &[&str]) -> Result<[Valkey; 2]> {
+    let flags = [&["--cluster-enabled", "yes"], flags].concat();
+    let nodes =
+        [Valkey::start_with(folder, &flags).await?, Valkey::start_with(folder, &flags).await?];
     send(&nodes[0], "CLUSTER ADDSLOTSRANGE 0 8191").await?;
     send(&nodes[1], "CLUSTER ADDSLOTSRANGE 8192 16383").await?;
     send(&nodes[0], &format!("CLUSTER MEET 127.0.0.1 {}", nodes[1].port)).await?;
+    for node in &nodes {
+        let exporter = node.exporter(&["--is-cluster"])?;
+        eventually("the cluster is whole", || {
+            let page = exporter.metrics()?;
+            ensure!(page.value("redis_cluster_state", &[]) == Some(1.0), "not yet");
+            ensure!(page.value("redis_cluster_known_nodes", &[]) == Some(2.0), "not yet");
+            Ok(())
+        })?;
+    }
+    Ok(nodes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_tells_its_nodes_and_slots() -> Result<()> {
+    let folder = shared()?;
+    let nodes = two_nodes(folder.path(), &["--cluster-slot-stats-enabled", "yes"]).await?;
     let exporter = nodes[0].exporter(&["--is-cluster", "--slot-stats=top:2"])?;
-    eventually("the cluster is whole", || {
-        let page = exporter.metrics()?;
-        ensure!(page.value("redis_cluster_state", &[]) == Some(1.0), "not yet");
-        ensure!(page.value("redis_cluster_known_nodes", &[]) == Some(2.0), "not yet");
-        Ok(())
-    })?;
     let page = exporter.metrics()?;
     ensure!(page.value("redis_cluster_slots_owned", &[]) == Some(8_192.0), "its slots");
     ensure!(page.value("redis_cluster_slots_keys", &[]) == Some(0.0), "no keys");
@@ -165,16 +172,30 @@ fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// The user of [`documented_rule`].
+const EXPORTER: [&str; 2] = ["--redis.user=exporter", "--redis.password=pw"];
+
+/// The rule of the documentation, with the rights of these rows of its table.
+fn documented_rule(rows: &[&str]) -> Result<String> {
+    let page = fs::read_to_string(repository().join("docs/valkey-exporter.md"))?;
+    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER exporter "));
+    let mut rule = rule.context("docs/valkey-exporter.md has the rule")?.replace("PASSWORD", "pw");
+    for name in rows {
+        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {name} | `")));
+        let rights = row.and_then(|row| row.split('`').next()).context("a row of the table")?;
+        rule.push(' ');
+        rule.push_str(&rights.replace("\\|", "|"));
+    }
+    Ok(rule)
+}
+
 /// The rule of the documentation, which has to be enough for every collector that is on by default.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_acl_rule_is_enough() -> Result<()> {
     let folder = shared()?;
     let server = Valkey::start_with(folder.path(), &[]).await?;
-    let page = fs::read_to_string(repository().join("docs/valkey-exporter.md"))?;
-    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER exporter "));
-    let rule = rule.context("docs/valkey-exporter.md has the rule")?.replace("PASSWORD", "pw");
-    send(&server, &rule).await?;
-    let exporter = server.exporter(&["--redis.user=exporter", "--redis.password=pw"])?;
+    send(&server, &documented_rule(&[])?).await?;
+    let exporter = server.exporter(&EXPORTER)?;
     let page = exporter.metrics()?;
     ensure_up(&page)?;
     for sample in page.all("redis_exporter_collector_success", &[]) {
@@ -201,15 +222,7 @@ async fn the_documented_rights_for_keys_clients_and_scripts_are_enough() -> Resu
         send(&server, command).await?;
     }
     send(&server, "XGROUP CREATE stream group 0").await?;
-    let page = fs::read_to_string(repository().join("docs/valkey-exporter.md"))?;
-    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER exporter "));
-    let mut rule = rule.context("docs/valkey-exporter.md has the rule")?.replace("PASSWORD", "pw");
-    for part in ["keys", "streams", "groups of keys", "clients"] {
-        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {part} | `")));
-        let rights = row.and_then(|row| row.split('`').next()).context("a row of the table")?;
-        rule.push(' ');
-        rule.push_str(&rights.replace("\\|", "|"));
-    }
+    let rule = documented_rule(&["keys", "streams", "groups of keys", "clients"])?;
     send(&server, &format!("{rule} ~* +eval")).await?;
     let script = folder.path().join("script.lua");
     fs::write(&script, "return {'one', '1'}")?;
@@ -237,6 +250,43 @@ async fn the_documented_rights_for_keys_clients_and_scripts_are_enough() -> Resu
         page.value("redis_acl_access_denied_cmd_total", &[]) == Some(0.0),
         "nothing is refused"
     );
+    Ok(())
+}
+
+/// A slot on its way: its keys are where only those are answered who say that they were sent there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_rights_are_enough_and_needed_while_a_slot_is_on_its_way() -> Result<()> {
+    let folder = shared()?;
+    let nodes = two_nodes(folder.path(), &[]).await?;
+    let mut ids = Vec::<String>::new();
+    for node in &nodes {
+        let mut connection = node.connect().await?;
+        ids.push(redis::cmd("CLUSTER").arg("MYID").query_async(&mut connection).await?);
+        let rule = documented_rule(&["keys", "with `--is-cluster`"])?;
+        send(node, &format!("{rule} ~*")).await?;
+    }
+    // 866 is the slot of hello.
+    send(&nodes[0], &format!("CLUSTER SETSLOT 866 MIGRATING {}", ids[1])).await?;
+    send(&nodes[1], &format!("CLUSTER SETSLOT 866 IMPORTING {}", ids[0])).await?;
+    let mut moved = redis::pipe();
+    moved.cmd("ASKING").ignore().cmd("RPUSH").arg("{hello}").arg("a").arg("b").ignore();
+    moved.exec_async(&mut nodes[1].connect().await?).await?;
+
+    let flags = [&EXPORTER[..], &["--is-cluster", "--check-single-keys={hello}"]].concat();
+    let exporter = nodes[0].exporter(&flags)?;
+    let key = |page: &Page| page.value("redis_key_size", &[("key", "{hello}")]);
+    let page = exporter.metrics()?;
+    ensure_up(&page)?;
+    ensure!(key(&page) == Some(2.0), "{:?}", key(&page));
+    for node in &nodes {
+        let scraped = exporter.get(&format!("/scrape?target={}", node.address()))?;
+        let denied = Page::parse(&scraped.body).value("redis_acl_access_denied_cmd_total", &[]);
+        ensure!(denied == Some(0.0), "{denied:?} commands are refused");
+    }
+    send(&nodes[1], "ACL SETUSER exporter -asking").await?;
+    let page = exporter.metrics()?;
+    ensure_up(&page)?;
+    ensure!(key(&page).is_none(), "{:?} without the right to ask", key(&page));
     Ok(())
 }
 
