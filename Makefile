@@ -1,6 +1,6 @@
 # What one types. Each verb calls cargo, docker or a script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards grafana bench-postgres bench-valkey compare-valkey compare-postgres
+.PHONY: help up down status logs test check fmt lint unit integration e2e e2e-full bench bench-statsd bench-instructions images clean fail-task deny dashboards check-dashboards grafana bench-postgres bench-valkey compare-valkey compare-postgres
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ images: ## build the images of the three exporters
 
 dashboards: ## write the dashboards' JSON anew from their code
 	@cargo run --quiet --locked --package dashboards -- dashboards
+
+check-dashboards: ## read the dashboards by the schema of newer versions of Grafana (needs Go)
+	@deploy/check-dashboards
 
 grafana: ## wait until Grafana is built and runs, where its image cannot be pulled
 	@deploy/add-grafana

@@ -182,7 +182,7 @@ fn datasource() -> Value {
         "label": "data source",
         "type": "datasource",
         "query": "prometheus",
-        "current": {},
+        "current": {"text": "", "value": ""},
         "hide": 0,
         "includeAll": false,
         "multi": false,

@@ -279,7 +279,7 @@ impl Panel {
                 "thresholdsStyle": {"mode": if self.steps == PLAIN { "off" } else { "dashed" }},
             }),
             Kind::StateTimeline => json!({"lineWidth": 0, "fillOpacity": 80}),
-            Kind::Table => json!({"align": "auto", "filterable": false}),
+            Kind::Table => json!({"align": "auto", "filterable": false, "inspect": false}),
             Kind::Stat | Kind::Gauge | Kind::AlertList => json!({}),
         }
     }
@@ -310,9 +310,15 @@ impl Panel {
                 "orientation": "auto",
                 "textMode": if self.queries.iter().any(|(_, legend)| legend.contains("{{")) { "value_and_name" } else { "value" },
                 "reduceOptions": last,
+                "showPercentChange": false,
+                "percentChangeColorMode": "standard",
+                "wideLayout": true,
             }),
             Kind::Gauge => json!({
                 "orientation": "auto",
+                "sizing": "auto",
+                "minVizWidth": 75,
+                "minVizHeight": 75,
                 "showThresholdLabels": false,
                 "showThresholdMarkers": true,
                 "reduceOptions": last,
@@ -321,15 +327,18 @@ impl Panel {
                 "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []},
                 "tooltip": {"mode": "multi", "sort": "desc"},
             }),
-            Kind::Table => {
-                json!({"showHeader": true, "cellHeight": "sm", "footer": {"show": false}})
-            }
+            Kind::Table => json!({
+                "frameIndex": 0,
+                "showHeader": true,
+                "cellHeight": "sm",
+                "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
+            }),
             Kind::StateTimeline => json!({
                 "mergeValues": true,
                 "showValue": "never",
                 "alignValue": "left",
                 "rowHeight": 0.9,
-                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": false},
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": []},
                 "tooltip": {"mode": "single", "sort": "none"},
             }),
             Kind::AlertList => alert_list_options(),
@@ -375,7 +384,14 @@ impl Panel {
         self.runbook.map_or(json!([]), |alert| {
             json!([{
                 "title": format!("Runbook of {alert}"),
+                "type": "link",
+                "icon": "",
+                "tooltip": "",
                 "url": format!("{RUNBOOKS}/{alert}.md"),
+                "tags": [],
+                "asDropdown": false,
+                "includeVars": false,
+                "keepTime": false,
                 "targetBlank": true,
             }])
         })

@@ -17,6 +17,29 @@ use serde_json::Value;
 const COLUMNS: u64 = 24;
 /// What Grafana 10 reads without a migration.
 const SCHEMA_VERSION_MAX: u64 = 38;
+/// What Grafana 12 and 13 want to be there, of panels as these have them; older ones do not mind it. Of the
+/// schema in the Grafana Foundation SDK, by which `make check-dashboards` reads the files whole.
+const WANTED: [(&str, &[&str]); 5] = [
+    (
+        "stat",
+        &[
+            "/options/wideLayout",
+            "/options/showPercentChange",
+            "/options/percentChangeColorMode",
+            "/options/reduceOptions/calcs",
+        ],
+    ),
+    ("gauge", &["/options/sizing", "/options/minVizWidth", "/options/minVizHeight"]),
+    ("timeseries", &["/options/legend/calcs", "/options/tooltip/sort"]),
+    (
+        "table",
+        &["/options/frameIndex", "/options/footer/reducer", "/fieldConfig/defaults/custom/inspect"],
+    ),
+    ("state-timeline", &["/options/legend/calcs", "/options/rowHeight"]),
+];
+/// The same of a link.
+const WANTED_OF_LINKS: [&str; 9] =
+    ["title", "type", "icon", "tooltip", "url", "tags", "asDropdown", "includeVars", "keepTime"];
 /// Functions that only make sense for what counts up.
 const OF_COUNTERS: [&str; 3] = ["rate", "irate", "increase"];
 
@@ -176,6 +199,22 @@ fn panels_say_what_they_show_and_what_is_missing() -> Result<()> {
         ensure!(list(&panel["targets"]).all(|target| ids.insert(text(&target["refId"]))), "{name}");
         for target in list(&panel["targets"]) {
             ensure!(target["datasource"]["uid"] == "${datasource}", "{name}: {target}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn panels_have_what_newer_versions_of_grafana_want() -> Result<()> {
+    for (name, panel) in panels() {
+        let wanted = WANTED.iter().find(|(kind, _)| panel["type"] == *kind);
+        for pointer in wanted.map_or(&[][..], |(_, wanted)| *wanted) {
+            ensure!(panel.pointer(pointer).is_some(), "{name} has no {pointer}");
+        }
+        for link in list(&panel["links"]) {
+            for field in WANTED_OF_LINKS {
+                ensure!(link.get(field).is_some(), "{name}: a link has no {field}");
+            }
         }
     }
     Ok(())
