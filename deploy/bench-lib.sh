@@ -73,7 +73,7 @@ keep() {
 }
 
 clean() {
-  docker rm --force "$container" >/dev/null 2>&1 || true
+  docker rm --force --volumes "$container" >/dev/null 2>&1 || true
   [ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
   rm -rf "$work"
 }

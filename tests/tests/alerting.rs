@@ -354,7 +354,7 @@ impl Alertmanager {
 impl Drop for Alertmanager {
     fn drop(&mut self) {
         // A container that is gone already needs no removal.
-        let _removed = docker(&["rm", "--force", &self.container], "");
+        let _removed = docker(&["rm", "--force", "--volumes", &self.container], "");
     }
 }
 
