@@ -6,10 +6,11 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
+use e2e::promql::{parse, selectors, walk};
 use promql_parser::{
     label::METRIC_NAME,
-    parser::{self, Expr, LabelModifier, VectorSelector},
+    parser::{Expr, LabelModifier, VectorSelector},
 };
 use serde_json::Value;
 
@@ -76,8 +77,8 @@ fn filled_in(query: &str) -> String {
 fn queries() -> Result<Vec<(String, Expr)>> {
     let mut queries = Vec::new();
     let mut add = |name: &str, query: &str| -> Result<()> {
-        let parsed = parser::parse(&filled_in(query));
-        queries.push((name.to_owned(), parsed.map_err(|why| anyhow!("{name}: {why}: {query}"))?));
+        let parsed = parse(&filled_in(query)).with_context(|| name.to_owned())?;
+        queries.push((name.to_owned(), parsed));
         Ok(())
     };
     for (name, panel) in panels() {
@@ -92,33 +93,6 @@ fn queries() -> Result<Vec<(String, Expr)>> {
         }
     }
     Ok(queries)
-}
-
-/// Calls `visit` with an expression and all within it.
-fn walk<'a>(expression: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
-    visit(expression);
-    match expression {
-        Expr::Aggregate(inner) => walk(&inner.expr, visit),
-        Expr::Unary(inner) => walk(&inner.expr, visit),
-        Expr::Paren(inner) => walk(&inner.expr, visit),
-        Expr::Subquery(inner) => walk(&inner.expr, visit),
-        Expr::Binary(inner) => {
-            walk(&inner.lhs, visit);
-            walk(&inner.rhs, visit);
-        }
-        Expr::Call(inner) => inner.args.args.iter().for_each(|argument| walk(argument, visit)),
-        _ => {}
-    }
-}
-
-fn selectors(expression: &Expr) -> Vec<&VectorSelector> {
-    let mut selectors = Vec::new();
-    walk(expression, &mut |inner| match inner {
-        Expr::VectorSelector(selector) => selectors.push(selector),
-        Expr::MatrixSelector(selector) => selectors.push(&selector.vs),
-        _ => {}
-    });
-    selectors
 }
 
 fn name_of(selector: &VectorSelector) -> Option<&str> {

@@ -180,7 +180,7 @@ impl<'a> Seen<'a> {
         let rules = rules::alerts()?;
         let rule = rules.iter().find(|rule| rule.name == fear.alert).context("a rule")?;
         let mut known = Vec::new();
-        for name in promql::series(&rule.expression) {
+        for name in promql::series(&rule.expression)? {
             let values = stack::query_at(self.prometheus, &name)?
                 .into_iter()
                 .map(|(_, value)| value)

@@ -24,7 +24,7 @@ pub(crate) fn every_series_of_a_rule_is_there_or_said_to_be_missing() -> Result<
         let names = names()?;
         let mut missing = Vec::new();
         for rule in &all {
-            for name in promql::series(&rule.expression) {
+            for name in promql::series(&rule.expression)? {
                 let known = names.contains(&name)
                     || recorded.contains(name.as_str())
                     || rules::is_required(&name, &required);
@@ -42,7 +42,7 @@ pub(crate) fn rates_are_taken_of_counters() -> Result<()> {
     let metadata = stack::api("metadata")?;
     let mut wrong = Vec::new();
     for rule in rules::all()? {
-        for name in promql::counters(&rule.expression) {
+        for name in promql::counters(&rule.expression)? {
             let base = ["_count", "_sum", "_bucket"].iter().find_map(|end| name.strip_suffix(end));
             let kinds = [Some(name.as_str()), base].into_iter().flatten();
             let kinds: Vec<&str> = kinds
