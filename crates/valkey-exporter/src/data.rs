@@ -130,9 +130,10 @@ impl Data {
         Ok(Self { key_spec, ..self.clone() })
     }
 
-    /// Whether anything is read that a limit could cut.
+    /// Whether anything is read that a limit could cut, or did.
     pub fn is_limited(&self) -> bool {
-        !self.key_spec.is_empty()
+        self.limits.any_reached()
+            || !self.key_spec.is_empty()
             || !self.scripts.is_empty()
             || self.clients.each
             || self.clients.summary

@@ -3,6 +3,10 @@
 
 use std::borrow::Cow;
 
+/// Lines that are kept of an answer: many times what a server with thousands of databases has. A page
+/// takes many times the memory of the lines it is made of.
+const LINES_MAX: usize = 50_000;
+
 /// One line of `INFO`: `connected_clients:3` in section `Clients`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Line<'a> {
@@ -19,6 +23,8 @@ pub struct Line<'a> {
 pub struct Info<'a> {
     sections: Vec<&'a str>,
     lines: Vec<Line<'a>>,
+    /// Lines beyond [`LINES_MAX`], sections among them.
+    left_out: usize,
 }
 
 impl<'a> Info<'a> {
@@ -27,7 +33,9 @@ impl<'a> Info<'a> {
         let mut info = Self::default();
         let mut section = "";
         for line in text.split('\n').map(str::trim) {
-            if let Some(name) = line.strip_prefix("# ") {
+            if info.lines.len().saturating_add(info.sections.len()) >= LINES_MAX {
+                info.left_out = info.left_out.saturating_add(usize::from(!line.is_empty()));
+            } else if let Some(name) = line.strip_prefix("# ") {
                 section = name;
                 info.sections.push(name);
             } else if let Some((field, value)) = line.split_once(':') {
@@ -40,6 +48,11 @@ impl<'a> Info<'a> {
     /// Whether there is a section of this name, even an empty one.
     pub fn has_section(&self, name: &str) -> bool {
         self.sections.contains(&name)
+    }
+
+    /// How many lines were too many.
+    pub const fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Every line.

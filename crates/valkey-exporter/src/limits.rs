@@ -15,6 +15,7 @@ const REACHED: Metric = Metric::counter(
 pub enum Limit {
     ClientsList,
     ClientsValues,
+    InfoLines,
     InfoUnknown,
     KeysFound,
     KeysGroups,
@@ -28,9 +29,10 @@ pub enum Limit {
 }
 
 /// The flag of each [`Limit`].
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 13] = [
     "clients.list-max",
     "clients.values-max",
+    "info.lines",
     "info.unknown",
     "keys.found-max",
     "keys.groups-max",
@@ -58,6 +60,11 @@ impl Limits {
         if let Some(counter) = self.0.get(limit as usize) {
             counter.fetch_add(count as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Whether a limit left something out yet.
+    pub fn any_reached(&self) -> bool {
+        self.0.iter().any(|counter| counter.load(Ordering::Relaxed) > 0)
     }
 
     /// The count of one limit.

@@ -17,6 +17,7 @@ use crate::{
     data::Data,
     facts::Facts,
     info::Info,
+    limits::Limit,
     node::{Node, Session},
     out::{Metric, Out},
 };
@@ -107,6 +108,7 @@ impl Target {
         let mut reports = Vec::new();
         if let Ok(Replies { answers, text, facts }) = &contact.replies {
             let info = Info::parse(text);
+            options.data.limits.left_out(Limit::InfoLines, info.left_out());
             info.get("role").unwrap_or_default().clone_into(&mut role);
             let mut out = Out::of(&mut page, options, options.role(&role));
             let snapshot = Snapshot { info: &info, answers, options, facts, now };

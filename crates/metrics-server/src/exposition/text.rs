@@ -197,7 +197,7 @@ impl Lines<'_> {
 
     fn help(&self, out: &mut Vec<u8>) {
         let help = &self.desc.help;
-        if !help.contains(['\\', '\n', '"']) {
+        if !help.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
             out.extend_from_slice(help.as_bytes());
             return;
         }

@@ -263,6 +263,19 @@ fn replies_beyond_the_limit_are_refused_and_counted() {
     assert!(error_of(&page).contains("--scrape.max-reply-bytes"), "{}", error_of(&page));
 }
 
+#[test]
+fn lines_beyond_the_limit_are_left_out_and_counted() {
+    let lines = (0..60_000).map(|number| format!("cluster_a{number}:1\r\n"));
+    let long = format!("# Server\r\n{}", lines.collect::<String>());
+    let fake = Fake::start(&[("INFO ALL", Reply::Text(long))]);
+    let exporter = Exporter::start(&[&address(&fake)]);
+    let page = exporter.get("/metrics").body;
+    assert_eq!(value(&page, "redis_up"), Some(1.0));
+    assert_eq!(page.matches("\nredis_cluster_a").count(), 49_999);
+    let count = r#"redis_exporter_limit_reached_total{limit="info.lines"}"#;
+    assert_eq!(value(&page, count), Some(10_001.0));
+}
+
 /// Says `head`, then `more` again and again, until nobody listens or far too much has been said.
 fn server_without_end(head: &'static str, more: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
