@@ -1,8 +1,8 @@
 //! Where collectors write: a page, with the namespace and the role label put on.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use metrics_server::{Desc, Family, HistogramState, Kind, Page, SummaryState};
+use metrics_server::{Desc, Family, HistogramState, Kind, LabelBlock, Page, SummaryState};
 
 use crate::{app::Options, compat::Compat, fields::default_help};
 
@@ -88,6 +88,15 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// Labels for several families, written once.
+    pub fn labels(&self, labels: &[(&str, &str)]) -> Option<Arc<LabelBlock>> {
+        let block = match self.role {
+            None => LabelBlock::new(labels),
+            Some(role) => LabelBlock::new(&with_role(labels, role)),
+        };
+        block.map(Arc::new)
+    }
+
     /// Adds a family of one sample without labels.
     pub fn value(&mut self, metric: &Metric, value: f64) {
         self.family(metric).sample(&[], value);
@@ -111,6 +120,11 @@ impl Series<'_> {
             None => self.family.sample(labels, value),
             Some(role) => self.family.sample(&with_role(labels, role), value),
         };
+    }
+
+    /// Adds a sample with labels of [`Out::labels`].
+    pub fn sample_of(&mut self, labels: &Arc<LabelBlock>, value: f64) {
+        self.family.series(labels, value / self.divisor);
     }
 
     /// Adds a histogram.

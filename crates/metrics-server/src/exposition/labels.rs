@@ -63,7 +63,11 @@ impl LabelBlock {
     }
 
     /// The pairs, with values still escaped.
-    pub(super) fn pairs(&self) -> Pairs<'_> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parts().map(|pair| (pair.name, pair.value))
+    }
+
+    fn parts(&self) -> Pairs<'_> {
         Pairs { rest: &self.0 }
     }
 }
@@ -76,11 +80,11 @@ impl fmt::Debug for LabelBlock {
 
 impl Ord for LabelBlock {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut ours, mut theirs) = (self.pairs(), other.pairs());
+        let (mut ours, mut theirs) = (self.parts(), other.parts());
         let mut values = Ordering::Equal;
         loop {
             match (ours.next(), theirs.next()) {
-                (Some((_, a)), Some((_, b))) => values = values.then_with(|| compare_values(a, b)),
+                (Some(a), Some(b)) => values = values.then_with(|| a.compare_values(&b)),
                 // Label names only decide where all values are equal; Go leaves that open.
                 (None, None) => return values.then_with(|| self.0.cmp(&other.0)),
                 (ours, theirs) => return ours.is_some().cmp(&theirs.is_some()),
@@ -95,44 +99,56 @@ impl PartialOrd for LabelBlock {
     }
 }
 
-pub(super) struct Pairs<'a> {
+struct Pairs<'a> {
     rest: &'a str,
 }
 
+struct Pair<'a> {
+    name: &'a str,
+    /// Still escaped.
+    value: &'a str,
+    is_escaped: bool,
+}
+
 impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a str, &'a str);
+    type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Names are short: looking at each byte is quicker than any search.
         let end = self.rest.bytes().position(|byte| byte == b'=')?;
         let (name, rest) = self.rest.split_at_checked(end)?;
         let rest = rest.strip_prefix("=\"")?;
-        let end = closing_quote(rest);
+        let (end, is_escaped) = closing_quote(rest);
         let (value, rest) = rest.split_at_checked(end)?;
         self.rest = rest.strip_prefix('"').unwrap_or(rest);
         self.rest = self.rest.strip_prefix(',').unwrap_or(self.rest);
-        Some((name, value))
+        Some(Pair { name, value, is_escaped })
     }
 }
 
-/// In the order of the bytes before they were escaped.
-fn compare_values(a: &str, b: &str) -> Ordering {
-    let is_plain = |value: &str| value.bytes().all(|byte| byte != b'\\');
-    if is_plain(a) && is_plain(b) { a.cmp(b) } else { unescaped(a).cmp(unescaped(b)) }
+impl Pair<'_> {
+    /// In the order of the bytes before they were escaped.
+    fn compare_values(&self, other: &Self) -> Ordering {
+        if self.is_escaped || other.is_escaped {
+            unescaped(self.value).cmp(unescaped(other.value))
+        } else {
+            self.value.cmp(other.value)
+        }
+    }
 }
 
-/// Index of the first quote which is not escaped.
-fn closing_quote(text: &str) -> usize {
-    let mut escaped = false;
+/// Index of the first quote which is not escaped, and whether something before it is.
+fn closing_quote(text: &str) -> (usize, bool) {
+    let (mut escaped, mut any) = (false, false);
     for (index, byte) in text.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return index,
+            b'\\' => (escaped, any) = (true, true),
+            b'"' => return (index, any),
             _ => {}
         }
     }
-    text.len()
+    (text.len(), any)
 }
 
 /// A value before it was escaped.

@@ -46,13 +46,14 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut Out<'_>) {
         }
     }
     let empty = (0..empty_databases(snapshot)).filter(|index| !shown.contains(index));
-    let mut empty: Vec<_> = empty.map(|index| format!("db{index}")).collect();
+    let mut empty: Vec<_> = empty.map(|index| ["db", &index.to_string()].concat()).collect();
     // In the order of the page, which then has nothing to sort.
     empty.sort_unstable();
+    let empty: Vec<_> = empty.iter().filter_map(|name| out.labels(&[("db", name)])).collect();
     for metric in [&KEYS, &EXPIRING] {
         let mut series = out.family(metric);
-        for name in &empty {
-            series.sample(&[("db", name)], 0.0);
+        for labels in &empty {
+            series.sample_of(labels, 0.0);
         }
     }
 }
