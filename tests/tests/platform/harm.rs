@@ -40,11 +40,11 @@ fn unpause(service: &str) -> Result<()> {
 }
 
 /// Runs Python beside Airflow, from where metrics come.
-fn python(script: &str) -> Result<()> {
+pub(crate) fn python(script: &str) -> Result<()> {
     stack::exec("airflow-api-server", &["python", "-c", script]).map(drop)
 }
 
-fn send(lines: &str) -> Result<()> {
+pub(crate) fn send(lines: &str) -> Result<()> {
     python(&format!(
         "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
          to = ('statsd-exporter', 8125)\n{lines}"
@@ -53,9 +53,16 @@ fn send(lines: &str) -> Result<()> {
 
 /// To another exporter than the platform's.
 pub(crate) fn send_many_names(to: &str) -> Result<()> {
+    send_names(to, 20)
+}
+
+/// That many, fifty a datagram, and not so quickly that some are dropped.
+pub(crate) fn send_names(to: &str, count: usize) -> Result<()> {
     python(&format!(
-        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
-         for i in range(20): s.sendto(b'limit.%d:1|c' % i, ('{to}', 9125))"
+        "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+         names = [b'limit.%d:1|c' % i for i in range({count})]\n\
+         for i in range(0, {count}, 50):\n \
+         s.sendto(b'\\n'.join(names[i:i + 50]), ('{to}', 9125)); time.sleep(0.005)"
     ))
 }
 
@@ -179,7 +186,7 @@ fn save(mode: &str, outcome: &str) -> Result<()> {
 }
 
 /// Runs a script of the shell beside PostgreSQL, in the background.
-fn beside_postgres(script: &str) -> Result<()> {
+pub(crate) fn beside_postgres(script: &str) -> Result<()> {
     let script = format!(
         "exec >/dev/null 2>&1; export PGAPPNAME=e2e; \
          sql() {{ psql -XqtA -U postgres -d lakehouse \"$@\"; }}; {script}"

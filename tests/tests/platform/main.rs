@@ -10,7 +10,9 @@ use e2e::Browser;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod alerts;
+mod beside;
 mod broken;
+mod databases;
 mod faults;
 mod grafana;
 mod harm;
@@ -76,6 +78,7 @@ const FULL: &[Step] = steps![
     provoke::what_an_operator_fears_alerts_and_resolves,
     provoke::what_stops_airflow_alerts_and_resolves,
     broken::monitoring_that_does_not_work_alerts_and_resolves,
+    databases::what_databases_do_rarely_alerts_and_resolves,
     secured::prometheus_scrapes_exporters_over_tls,
     faults::an_outage_of_prometheus_leaves_a_gap_and_no_false_alert,
     faults::what_was_saved_can_be_brought_back,
