@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Shorter sleeps are mostly the timer's own time.
+const SLEEP_MIN: Duration = Duration::from_millis(3);
+
 /// What a scan in the background may take of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Pace {
@@ -19,6 +22,29 @@ impl Pace {
         let by_keys = Duration::try_from_secs_f64(keys as f64 / rate).unwrap_or(Duration::MAX);
         let by_time = took.saturating_mul(100).checked_div(self.percent.clamp(1, 100));
         by_keys.max(by_time.unwrap_or_default()).saturating_sub(took)
+    }
+}
+
+/// What a scan owes of its pauses. A timer is late by a millisecond or so, which is more than a batch takes:
+/// short pauses are put together, and what a sleep was too long is taken off the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Debt {
+    owed: Duration,
+    overpaid: Duration,
+}
+
+impl Debt {
+    /// Adds a pause; how long to sleep now, if it is worth it.
+    pub(super) fn add(&mut self, pause: Duration) -> Option<Duration> {
+        let paid = self.overpaid.min(pause);
+        self.overpaid = self.overpaid.saturating_sub(paid);
+        self.owed = self.owed.saturating_add(pause.saturating_sub(paid));
+        (self.owed >= SLEEP_MIN).then(|| std::mem::take(&mut self.owed))
+    }
+
+    /// Says how long a sleep really was. One that was very late, on a machine that stood still, gives no burst.
+    pub(super) fn slept(&mut self, wanted: Duration, really: Duration) {
+        self.overpaid = really.saturating_sub(wanted).min(SLEEP_MIN);
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     findings::{Findings, Key},
     groups::{self, Tally},
     lookup::{Lookup, about},
+    pace::Debt,
     servers::Servers,
     streams,
 };
@@ -28,6 +29,10 @@ use crate::{
 
 /// Keys looked up in one batch: a server does nothing else meanwhile.
 const BATCH: usize = 100;
+
+/// Keys visited by one step of a scan in the background, at most: a step of 1,000 among millions takes 0.6 ms,
+/// which whoever comes meanwhile waits for.
+const BACKGROUND_COUNT: i64 = 100;
 
 /// How far a pass is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +69,7 @@ pub(super) struct Pass {
     pub(super) visited: u64,
     /// What the servers did not allow.
     pub(super) refused: u64,
+    pub(super) debt: Debt,
 }
 
 /// Where a scan is.
@@ -176,17 +182,24 @@ impl Pass {
         Ok(answers)
     }
 
+    fn is_fast(&self) -> bool {
+        *self.phase.borrow() == Phase::Fast
+    }
+
     async fn rest(&mut self, keys: u64, took: Duration) {
         self.visited = self.visited.saturating_add(keys);
-        let fast = *self.phase.borrow() == Phase::Fast;
-        if fast {
+        if self.is_fast() {
             if self.visited <= self.keys.bounds.scrape_max && clock() < self.fast_until {
                 return;
             }
             self.keys.limits.reached(Limit::KeysScrape);
             self.phase.send_replace(Phase::Slow);
         }
-        tokio::time::sleep(self.keys.bounds.pace.pause(keys, took)).await;
+        if let Some(owed) = self.debt.add(self.keys.bounds.pace.pause(keys, took)) {
+            let start = clock();
+            tokio::time::sleep(owed).await;
+            self.debt.slept(owed, start.elapsed());
+        }
     }
 
     /// The next keys of a scan, and where they are; `None` at its end.
@@ -197,7 +210,10 @@ impl Pass {
         if scan.server >= self.servers.count() {
             return Ok(None);
         }
-        let batch = self.keys.bounds.batch;
+        let mut batch = self.keys.bounds.batch;
+        if !self.is_fast() {
+            batch = batch.min(BACKGROUND_COUNT);
+        }
         let here = scan.server;
         // A small database is visited in less than a batch.
         let all = self.plan.keyspace.get(&scan.database).copied().filter(|_| !self.servers.cluster);

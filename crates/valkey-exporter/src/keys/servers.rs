@@ -225,7 +225,7 @@ impl Server {
             self.database = None;
             commands.insert(0, Command::new("SELECT").arg(database.to_string()).pack());
         }
-        let mut answers = self.session.send(&commands, deadline).await;
+        let mut answers = self.session.send_together(commands, deadline).await;
         let broken = answers.iter().find_map(|answer| match answer {
             Err(failure) if !failure.spares_connection() => Some(failure.clone()),
             _ => None,

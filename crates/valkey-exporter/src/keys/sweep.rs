@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 use super::{
     Keys,
     findings::Findings,
+    pace::Debt,
     pass::{Pass, Phase, Plan},
     servers::Servers,
 };
@@ -276,7 +277,9 @@ async fn pass(
         Servers::open(node, keys.cluster, deadline).await?
     };
     let (keys, node) = (Arc::clone(keys), Arc::clone(node));
-    let mut pass = Pass { plan, keys, node, servers, phase, fast_until, visited: 0, refused: 0 };
+    let debt = Debt::default();
+    let mut pass =
+        Pass { plan, keys, node, servers, phase, fast_until, visited: 0, refused: 0, debt };
     let findings = pass.run().await?;
     Ok((findings, pass))
 }

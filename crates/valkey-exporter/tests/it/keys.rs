@@ -247,7 +247,8 @@ fn a_scan_that_takes_longer_than_a_scrape_goes_on_behind_it() {
 fn with_the_flag_no_scrape_waits_for_a_scan() {
     let fake = Fake::start(&[
         ("INFO ALL", info(2)),
-        ("SCAN 0 MATCH k* COUNT 1000", json(serde_json::json!(["0", ["k1", "k2"]]))),
+        // In small steps, which nobody waits for.
+        ("SCAN 0 MATCH k* COUNT 100", json(serde_json::json!(["0", ["k1", "k2"]]))),
         ("TYPE *", json("list".into())),
         ("LLEN *", json(7.into())),
     ]);
