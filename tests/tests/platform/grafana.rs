@@ -3,7 +3,7 @@
 use std::{env, fs, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Browser, eventually_within, get_with, repository};
+use e2e::{Browser, eventually, eventually_within, get_with, repository};
 use serde_json::{Value, json};
 
 use crate::stack::{self, container};
@@ -194,9 +194,10 @@ fn picture(browser: &Browser, name: &str, height: u64) -> Result<()> {
 fn logged_in() -> Result<Browser> {
     let browser = Browser::start()?;
     browser.resize(WINDOW.0, WINDOW.1)?;
-    browser.open(&format!("{GRAFANA}/login"))?;
-    eventually_within(Duration::from_mins(1), "the form", || {
-        browser.type_into("input[name=user]", "admin")
+    // The page of a Grafana that is only just starting stays what it is: opened again, it has the form.
+    eventually_within(Duration::from_mins(3), "the login page", || {
+        browser.open(&format!("{GRAFANA}/login"))?;
+        eventually("the form", || browser.type_into("input[name=user]", "admin"))
     })?;
     // U+E007 is the Enter key.
     browser.type_into("input[name=password]", "admin\u{e007}")?;
