@@ -108,6 +108,7 @@ fn main() -> ExitCode {
         env_prefix: "EVERY_KIND_EXPORTER",
         listen_address: ":9998",
         usage_exit: 1,
+        commands: &[],
     };
     cli::run(&program, |args: Args| metrics_server::block_on(serve(args))?)
 }

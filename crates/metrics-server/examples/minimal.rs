@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         env_prefix: "MINIMAL_EXPORTER",
         listen_address: ":9999",
         usage_exit: 1,
+        commands: &[],
     };
     cli::run(&program, |args: Args| metrics_server::block_on(serve(args))?)
 }

@@ -37,6 +37,8 @@ pub struct Program {
     pub listen_address: &'static str,
     /// Exit code for wrong flags.
     pub usage_exit: u8,
+    /// Commands of its own, which `--help` lists: what is typed, and what it does.
+    pub commands: &'static [(&'static str, &'static str)],
 }
 
 /// What every exporter has besides its flags.
@@ -75,12 +77,9 @@ pub fn parse<A: ExporterArgs>(program: &Program, line: Vec<OsString>) -> Result<
 }
 
 fn adjust(program: &Program, command: Command) -> Command {
-    // What an exporter's arguments have there are commands of its own, `name<tab>help` a line.
-    let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let own = own.lines().filter_map(|line| line.split_once('\t'));
-    let commands: Vec<_> = std::iter::once(HEALTHCHECK).chain(own).collect();
-    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines = commands.iter().map(|(name, help)| format!("\n  {name:width$}  {help}"));
+    let commands = || std::iter::once(&HEALTHCHECK).chain(program.commands);
+    let width = commands().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = commands().map(|(name, help)| format!("\n  {name:width$}  {help}"));
     let after = format!("Commands:{}", lines.collect::<String>());
     command
         .version(program.info.version)

@@ -48,6 +48,10 @@ pub const PROGRAM: Program = Program {
     env_prefix: "PG_EXPORTER",
     listen_address: ":9187",
     usage_exit: 1,
+    commands: &[(
+        "convert FILE",
+        "Write a file of sql_exporter\'s collectors as one of --queries.file",
+    )],
 };
 
 /// How old the outcome of the health check may become when nobody scrapes.

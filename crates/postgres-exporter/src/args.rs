@@ -23,9 +23,6 @@ use crate::{
 /// Everything that can be set, but for what to watch: that is in the environment, where a password
 /// belongs.
 #[derive(Clone, Debug, Parser)]
-#[command(
-    after_help = "convert FILE\tWrite a file of sql_exporter's collectors as one of --queries.file"
-)]
 pub struct Args {
     #[command(flatten)]
     pub web: WebArgs,

@@ -43,6 +43,7 @@ pub const PROGRAM: Program = Program {
     env_prefix: "STATSD_EXPORTER",
     listen_address: ":9102",
     usage_exit: 1,
+    commands: &[],
 };
 
 /// Runs until it is asked to stop.

@@ -57,6 +57,7 @@ pub const PROGRAM: cli::Program = cli::Program {
     env_prefix: "REDIS_EXPORTER",
     listen_address: ":9121",
     usage_exit: 2,
+    commands: &[],
 };
 
 /// What the landing page asks for.
