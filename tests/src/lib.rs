@@ -1,6 +1,7 @@
 //! Helpers of the black-box tests: exporters as processes, pages as samples, waiting with an end.
 
 mod browser;
+mod certificates;
 mod exporter;
 mod page;
 pub mod postgres;
@@ -10,6 +11,7 @@ pub mod servers;
 mod wait;
 
 pub use browser::Browser;
+pub use certificates::Authority;
 pub use exporter::{
     Exporter, Response, Stopped, binary, example, get, get_with, post, run_to_end,
     without_own_variables,

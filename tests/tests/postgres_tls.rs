@@ -4,11 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    Exporter, eventually,
+    Authority, Exporter, eventually,
     postgres::{becomes, is, scrape},
     servers::{MONITOR_PASSWORD_ENCODED, Postgres, Setup},
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// Who may come in, and how. The owner, who is a test's, comes without TLS.
 const HBA: &str = "\
@@ -24,31 +23,10 @@ const SCRIPT: &str = "mkdir /tls && cp /given/* /tls && chown -R postgres /tls &
     exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.crt \
     -c ssl_key_file=/tls/server.key -c ssl_ca_file=/tls/authority.crt -c hba_file=/tls/pg_hba.conf";
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str, folder: &Path) -> Result<Authority> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    fs::write(folder.join(format!("{name}.crt")), issuer.pem())?;
-    Ok(issuer)
-}
-
-/// Writes `FILE.crt` and `FILE.key` for somebody called `name`.
-fn certificate(issuer: &Authority, name: &str, file: &Path) -> Result<()> {
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    fs::write(file.with_extension("crt"), params.signed_by(&key, issuer)?.pem())?;
-    fs::write(file.with_extension("key"), key.serialize_pem())?;
-    Ok(())
-}
-
 /// A server with a certificate for `localhost`, and the authority which signed it.
 async fn start(folder: &Path) -> Result<(Postgres, Authority)> {
-    let issuer = authority("authority", folder)?;
-    certificate(&issuer, "server", &folder.join("server"))?;
+    let issuer = Authority::create("authority", folder)?;
+    issuer.sign_here("server", &folder.join("server"))?;
     let read = |name: &str| fs::read(folder.join(name));
     let files = vec![
         ("/given/server.crt", read("server.crt")?),
@@ -88,7 +66,7 @@ fn logs_in(
 async fn a_server_is_trusted_as_far_as_sslmode_says() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (server, _issuer) = start(folder.path()).await?;
-    authority("stranger", folder.path())?;
+    Authority::create("stranger", folder.path())?;
     let monitor = format!("monitor:{MONITOR_PASSWORD_ENCODED}");
     let root = |name: &str| format!("sslrootcert={}/{name}.crt", folder.path().display());
     let (known, strange) = (root("authority"), root("stranger"));
@@ -124,7 +102,7 @@ async fn a_server_is_trusted_as_far_as_sslmode_says() -> Result<()> {
 async fn a_client_certificate_is_shown_and_renewed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (server, issuer) = start(folder.path()).await?;
-    let stranger = authority("stranger", folder.path())?;
+    let stranger = Authority::create("stranger", folder.path())?;
     let owner = server.client().await?;
     owner
         .batch_execute(
@@ -133,9 +111,9 @@ async fn a_client_certificate_is_shown_and_renewed() -> Result<()> {
         )
         .await?;
     let file = |name: &str| folder.path().join(name);
-    certificate(&issuer, "certified", &file("certified"))?;
-    certificate(&issuer, "paired", &file("paired"))?;
-    certificate(&stranger, "certified", &file("forged"))?;
+    issuer.sign_here("certified", &file("certified"))?;
+    issuer.sign_here("paired", &file("paired"))?;
+    stranger.sign_here("certified", &file("forged"))?;
     let shown = |name: &str| {
         let folder = folder.path().display();
         format!(
@@ -163,10 +141,10 @@ async fn a_client_certificate_is_shown_and_renewed() -> Result<()> {
     let exporter = logs_in(&server, "certified", "localhost", &shown("certified"), None)?;
     let end =
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'certified'";
-    certificate(&issuer, "paired", &file("certified"))?;
+    issuer.sign_here("paired", &file("certified"))?;
     owner.query_one(end, &[]).await?;
     becomes(&exporter, 0.0)?;
-    certificate(&issuer, "certified", &file("certified"))?;
+    issuer.sign_here("certified", &file("certified"))?;
     eventually("the new certificate is shown", || {
         is(&scrape(&exporter, "/metrics", 10)?, "pg_up", &[], 1.0)
     })

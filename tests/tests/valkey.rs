@@ -8,8 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Exporter, Page, eventually, repository, servers::Valkey};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use e2e::{Authority, Exporter, Page, eventually, repository, servers::Valkey};
 
 /// Whether the server of the page is up, and which error stands on it.
 fn state(page: &Page) -> (Option<f64>, String) {
@@ -127,37 +126,22 @@ async fn a_cluster_tells_its_nodes_and_slots() -> Result<()> {
     Ok(())
 }
 
-/// An authority, and what it signs for a server and a client; OpenSSL wants their names to differ.
-fn certificates(folder: &Path) -> Result<()> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, "authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    fs::write(folder.join("ca.crt"), issuer.pem())?;
-    for name in ["server", "client"] {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.signed_by(&key, &issuer)?;
-        fs::write(folder.join(format!("{name}.crt")), certificate.pem())?;
-        fs::write(folder.join(format!("{name}.key")), key.serialize_pem())?;
-    }
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_with_client_certificates() -> Result<()> {
     let folder = shared()?;
-    certificates(folder.path())?;
+    let authority = Authority::create("authority", folder.path())?;
+    for name in ["server", "client"] {
+        authority.sign_here(name, &folder.path().join(name))?;
+    }
     let flags = "--tls-port 0 --tls-cert-file /shared/server.crt --tls-key-file /shared/server.key \
-                 --tls-ca-cert-file /shared/ca.crt --tls-auth-clients yes";
+                 --tls-ca-cert-file /shared/authority.crt --tls-auth-clients yes";
     let flags: Vec<_> = flags.split(' ').collect();
     let server = Valkey::start_with(folder.path(), &flags).await?;
     let tls_port = free_port()?;
     send(&server, &format!("CONFIG SET tls-port {tls_port}")).await?;
     let address = format!("--redis.addr=valkeys://localhost:{tls_port}");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let ca = format!("--tls-ca-cert-file={}", file("ca.crt"));
+    let ca = format!("--tls-ca-cert-file={}", file("authority.crt"));
     let cert = format!("--tls-client-cert-file={}", file("client.crt"));
     let key = format!("--tls-client-key-file={}", file("client.key"));
     let exporter = Exporter::start("valkey-exporter", &[&address, &ca, &cert, &key], &[])?;

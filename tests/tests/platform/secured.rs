@@ -4,8 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::eventually_within;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use e2e::{Authority, eventually_within};
 
 use crate::{
     stack,
@@ -22,21 +21,10 @@ fn name(exporter: &str) -> String {
 
 /// An authority, and what it signs for the exporters and for Prometheus.
 fn certificates(folder: &Path) -> Result<()> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, "authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    fs::write(folder.join("ca.crt"), issuer.pem())?;
-    let exporters = EXPORTERS.map(|(exporter, _)| stack::container(&name(exporter))).to_vec();
-    for (owner, names) in [("server", exporters), ("client", vec!["prometheus".to_owned()])] {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, owner);
-        let certificate = params.signed_by(&key, &issuer)?;
-        fs::write(folder.join(format!("{owner}.crt")), certificate.pem())?;
-        fs::write(folder.join(format!("{owner}.key")), key.serialize_pem())?;
-    }
-    Ok(())
+    let authority = Authority::create("authority", folder)?;
+    let exporters = EXPORTERS.map(|(exporter, _)| stack::container(&name(exporter)));
+    authority.sign("server", &exporters, &folder.join("server"))?;
+    authority.sign("client", &["prometheus".to_owned()], &folder.join("client"))
 }
 
 /// Three ways to ask, of which one is right.
@@ -45,11 +33,11 @@ global: {scrape_interval: 2s, scrape_timeout: 2s}
 scrape_configs:
 - job_name: tls
   scheme: https
-  tls_config: {ca_file: /input/ca.crt, cert_file: /input/client.crt, key_file: /input/client.key}
+  tls_config: {ca_file: /input/authority.crt, cert_file: /input/client.crt, key_file: /input/client.key}
   static_configs: &exporters [{targets: [TARGETS]}]
 - job_name: no-certificate
   scheme: https
-  tls_config: {ca_file: /input/ca.crt}
+  tls_config: {ca_file: /input/authority.crt}
   static_configs: *exporters
 - job_name: plain
   static_configs: *exporters
@@ -58,7 +46,7 @@ scrape_configs:
 fn write_input(folder: &Path) -> Result<()> {
     certificates(folder)?;
     let web = "tls_server_config: {cert_file: server.crt, key_file: server.key, \
-               client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt}\n";
+               client_auth_type: RequireAndVerifyClientCert, client_ca_file: authority.crt}\n";
     fs::write(folder.join("web.yml"), web)?;
     let targets =
         EXPORTERS.map(|(exporter, port)| format!("'{}:{port}'", stack::container(&name(exporter))));
