@@ -245,6 +245,41 @@ fn each_alert_links_to_a_dashboard_that_is_there() -> Result<()> {
     Ok(())
 }
 
+/// In a step of the end-to-end tests, or in the table of those that are not, with a reason.
+#[test]
+fn each_alert_is_provoked_or_said_not_to_be() -> Result<()> {
+    let mut steps = String::new();
+    for entry in fs::read_dir(repository().join("tests/tests/platform"))? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name != "series.rs") {
+            steps.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    let page = fs::read_to_string(repository().join("docs/TESTING.md"))?;
+    let (_, table) =
+        page.split_once("## Alerts that no live program was made to raise\n").context("a table")?;
+    let listed: BTreeMap<&str, &str> = table
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+        .collect();
+    let alerts = rules::alerts()?;
+    for rule in &alerts {
+        let name = rule.name.as_str();
+        let provoked = steps.contains(&format!("\"{name}\""));
+        let said = listed.contains_key(name);
+        ensure!(provoked || said, "{name}: no step provokes it, and the page does not say why");
+        ensure!(
+            !(provoked && said),
+            "{name}: a step provokes it, and the page says that none does"
+        );
+    }
+    for name in listed.keys() {
+        ensure!(alerts.iter().any(|rule| rule.name == *name), "{name} is no alert");
+    }
+    Ok(())
+}
+
 #[test]
 fn every_command_of_a_runbook_parses() -> Result<()> {
     let mut count = 0;

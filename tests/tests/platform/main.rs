@@ -16,9 +16,12 @@ mod databases;
 mod faults;
 mod grafana;
 mod harm;
+mod hosts;
 mod live;
+mod monitoring;
 mod pages;
 mod provoke;
+mod second;
 mod secured;
 mod series;
 mod stack;
@@ -79,6 +82,8 @@ const FULL: &[Step] = steps![
     provoke::what_stops_airflow_alerts_and_resolves,
     broken::monitoring_that_does_not_work_alerts_and_resolves,
     databases::what_databases_do_rarely_alerts_and_resolves,
+    hosts::what_happens_to_a_host_alerts_and_resolves,
+    monitoring::what_happens_to_the_monitoring_alerts_and_resolves,
     secured::prometheus_scrapes_exporters_over_tls,
     faults::an_outage_of_prometheus_leaves_a_gap_and_no_false_alert,
     faults::what_was_saved_can_be_brought_back,
