@@ -24,7 +24,7 @@ pub(crate) fn its_rules_ask_for_what_it_shows() -> Result<()> {
     ensure!(asked.len() > 8, "only {asked:?}");
     // 476 and 483 name this one differently.
     let (nodes, asked): (BTreeSet<String>, BTreeSet<String>) =
-        asked.into_iter().partition(|name| name.ends_with("_InactiveNodeCount"));
+        asked.into_iter().partition(|name| name.ends_with("_ActiveNodeCount"));
     eventually_within(Duration::from_mins(2), "what the rules ask for", || {
         let names = stack::api("label/__name__/values")?;
         let names: BTreeSet<String> = names
