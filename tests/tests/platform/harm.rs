@@ -21,7 +21,7 @@ const UNTIL_GIVEN_UP: Duration = Duration::from_mins(10);
 const CLIENTS: u64 = 150;
 
 /// Freezing fails now and then on a busy machine.
-fn pause(service: &str) -> Result<()> {
+pub(crate) fn pause(service: &str) -> Result<()> {
     eventually_within(SOON, "it is paused", || {
         if stack::inspect(service, "{{.State.Paused}}")? == "false" {
             stack::docker(&["pause", &container(service)])?;
@@ -30,7 +30,7 @@ fn pause(service: &str) -> Result<()> {
     })
 }
 
-fn unpause(service: &str) -> Result<()> {
+pub(crate) fn unpause(service: &str) -> Result<()> {
     eventually_within(SOON, "it goes on", || {
         if stack::inspect(service, "{{.State.Paused}}")? == "true" {
             stack::docker(&["unpause", &container(service)])?;

@@ -21,6 +21,7 @@ mod live;
 mod monitoring;
 mod pages;
 mod provoke;
+mod seaweedfs;
 mod second;
 mod secured;
 mod series;
@@ -82,6 +83,7 @@ const FULL: &[Step] = steps![
     provoke::what_stops_airflow_alerts_and_resolves,
     broken::monitoring_that_does_not_work_alerts_and_resolves,
     databases::what_databases_do_rarely_alerts_and_resolves,
+    seaweedfs::what_a_larger_seaweedfs_fears_alerts_and_resolves,
     hosts::what_happens_to_a_host_alerts_and_resolves,
     monitoring::what_happens_to_the_monitoring_alerts_and_resolves,
     secured::prometheus_scrapes_exporters_over_tls,
