@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 
 /// What all of them begin with, behind [`PREFIX`].
 pub(crate) const BESIDE: &str = "beside";
+
+const TRINO_HEADERS: &str = "http_headers: {X-Trino-User: {values: [e2e]}}, ";
 
 /// The servers of one step, which end with it.
 pub(crate) struct Beside {
@@ -35,7 +37,14 @@ impl Beside {
 
     /// A file in `/input` of each of them that starts after this.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<()> {
-        Ok(fs::write(self.path("input").join(name), text)?)
+        let path = self.input(name);
+        fs::create_dir_all(path.parent().context("a folder")?)?;
+        Ok(fs::write(path, text)?)
+    }
+
+    /// Where on this machine a file of `/input` is, or a folder.
+    pub(crate) fn input(&self, name: &str) -> PathBuf {
+        self.path("input").join(name)
     }
 
     /// Runs the image of a service of the platform under the name of [`host`].
@@ -70,7 +79,12 @@ impl Beside {
              scrape_configs:\n"
         );
         for (job, targets) in jobs {
-            writeln!(text, "- {{job_name: {job}, static_configs: [{{targets: {targets:?}}}]}}")?;
+            // Trino wants to know who asks.
+            let headers = if *job == "trino" { TRINO_HEADERS } else { "" };
+            writeln!(
+                text,
+                "- {{job_name: {job}, {headers}static_configs: [{{targets: {targets:?}}}]}}"
+            )?;
         }
         self.write("prometheus.yml", &text)?;
         let input = readable(&self.path("input"))?;

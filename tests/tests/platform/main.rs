@@ -92,6 +92,7 @@ const FULL: &[Step] = steps![
     live::trino_is_scraped_where_its_profile_is_on,
     trino::its_rules_ask_for_what_it_shows,
     trino::queries_that_fail_alert_and_resolve,
+    trino::a_trino_of_two_that_admits_nobody_alerts_and_resolves,
     grafana::the_trino_dashboard_shows_data_in_a_browser,
 ];
 

@@ -6,7 +6,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use e2e::{eventually_within, get_with, promql, rules};
 use serde_json::Value;
 
-use crate::stack;
+use crate::{
+    beside::{Beside, at, host},
+    harm,
+    provoke::{self, Fear, lasting},
+    stack,
+    storage::ADDRESS,
+};
 
 const TRINO: &str = "http://127.0.0.1:18081";
 
@@ -73,4 +79,88 @@ pub(crate) fn queries_that_fail_alert_and_resolve() -> Result<()> {
     })?;
     stack::wait_for_alert("TrinoFailureRatioHigh", Duration::from_mins(1))?;
     stack::wait_for_silence("TrinoFailureRatioHigh", Duration::from_mins(5))
+}
+
+/// A coordinator that admits no query, and a worker: small, and beside the platform's.
+fn start_two() -> Result<Beside> {
+    let mut own = Beside::new()?;
+    let uri = format!("http://{}:8080", host("coordinator"));
+    let coordinator = "coordinator=true\nnode-scheduler.include-coordinator=true\n";
+    for (name, config) in [("coordinator", coordinator), ("worker", "coordinator=false\n")] {
+        let config = format!("{config}http-server.http.port=8080\ndiscovery.uri={uri}\n");
+        let node = format!("node.environment=e2e\nnode.id={name}\nnode.data-dir=/tmp/trino\n");
+        for (file, text) in [
+            ("config.properties", config.as_str()),
+            ("node.properties", &node),
+            ("jvm.config", "-server\n-Xmx768M\n-Djdk.attach.allowAttachSelf=true\n"),
+            ("log.properties", "io.trino=WARN\n"),
+        ] {
+            own.write(&format!("{name}/{file}"), text)?;
+        }
+    }
+    for (file, text) in [("resource-groups.properties", GROUPS), ("groups.json", NOBODY)] {
+        own.write(&format!("coordinator/{file}"), text)?;
+    }
+    for name in ["coordinator", "worker"] {
+        let etc = format!("{}:/etc/trino:ro", own.input(name).display());
+        own.run("trino", name, &["--volume", &etc], &[])?;
+    }
+    own.watch(&["trino"], &[], &[("trino", &[at("coordinator", 8080)])])?;
+    Ok(own)
+}
+
+const GROUPS: &str = "resource-groups.configuration-manager=file\n\
+                      resource-groups.config-file=/etc/trino/groups.json\n";
+
+const NOBODY: &str = r#"{"rootGroups": [{"name": "nobody", "softMemoryLimit": "80%",
+    "hardConcurrencyLimit": 0, "maxQueued": 100}], "selectors": [{"group": "nobody"}]}"#;
+
+pub(crate) fn a_trino_of_two_that_admits_nobody_alerts_and_resolves() -> Result<()> {
+    let _servers = start_two()?;
+    let nodes = "trino_node_name_CoordinatorNodeManager_ActiveNodeCount == 2 \
+                 or trino_metadata_name_DiscoveryNodeManager_ActiveNodeCount == 2";
+    eventually_within(Duration::from_mins(3), "there are two nodes", || {
+        ensure!(!stack::query_at(ADDRESS, nodes)?.is_empty(), "not yet");
+        Ok(())
+    })?;
+    provoke::provoke_and_undo(
+        ADDRESS,
+        &[
+            lasting("TrinoNodeLost", stop_the_worker, start_the_worker),
+            lasting("TrinoQueriesQueued", ask_in_vain, give_up),
+        ] as &[Fear],
+    )
+}
+
+fn stop_the_worker() -> Result<()> {
+    stack::docker(&["stop", "--time", "2", &host("worker")]).map(drop)
+}
+
+fn start_the_worker() -> Result<()> {
+    stack::docker(&["start", &host("worker")]).map(drop)
+}
+
+/// Asks the coordinator, by lines of Python in which `ask(method, address, body)` gives what it says.
+fn ask(lines: &str) -> Result<()> {
+    harm::python(&format!(
+        "import json, urllib.request\n\
+         base = 'http://{}:8080'\n\
+         def ask(method, address, body=None):\n \
+         question = urllib.request.Request(address, body, {{'X-Trino-User': 'e2e'}}, method=method)\n \
+         return urllib.request.urlopen(question, timeout=30).read()\n\
+         {lines}",
+        host("coordinator")
+    ))
+}
+
+/// A query waits in the group once its answer was asked for.
+fn ask_in_vain() -> Result<()> {
+    ask(
+        "for _ in range(12): ask('GET', json.loads(ask('POST', base + '/v1/statement', b'SELECT 1'))['nextUri'])",
+    )
+}
+
+fn give_up() -> Result<()> {
+    ask("for query in json.loads(ask('GET', base + '/v1/query')):\n \
+         if query['state'] == 'QUEUED': ask('DELETE', base + '/v1/query/' + query['queryId'])")
 }
