@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use e2e::Browser;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+mod airflow;
 mod alerts;
 mod beside;
 mod broken;
@@ -81,6 +82,7 @@ const STEPS: &[Step] = steps![
 const FULL: &[Step] = steps![
     provoke::what_an_operator_fears_alerts_and_resolves,
     provoke::what_stops_airflow_alerts_and_resolves,
+    airflow::what_airflow_suffers_from_alerts_and_resolves,
     broken::monitoring_that_does_not_work_alerts_and_resolves,
     databases::what_databases_do_rarely_alerts_and_resolves,
     seaweedfs::what_a_larger_seaweedfs_fears_alerts_and_resolves,
