@@ -20,11 +20,10 @@ debian_peer() {
   printf '%s\n' "$peers/root/usr/bin/$1"
 }
 
-# released PACKAGE: compiles a release, and prints where its binary is.
-released() {
-  say "compiling $1" >&2
-  (cd "$LAKEHOUSE_ROOT" && cargo build --release --locked --quiet --package "$1")
-  printf '%s\n' "${CARGO_TARGET_DIR:-$LAKEHOUSE_ROOT/target}/release/$1"
+# shipped PACKAGE: makes its image, and prints where the binary is that stands in it.
+shipped() {
+  "$deploy/images/build" "$1" >&2
+  printf '%s\n' "${CARGO_TARGET_DIR:-$LAKEHOUSE_ROOT/target}/images/$1/root/$1"
 }
 
 port() { echo $((${BENCH_PORT:-17700} + $1)); }
