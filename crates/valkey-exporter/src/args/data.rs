@@ -89,7 +89,7 @@ pub struct DataArgs {
     )]
     pub max_distinct_key_groups: i64,
 
-    /// COUNT of SCAN; in the background 100 at most, so that nobody waits for it.
+    /// COUNT of SCAN; in the background 20 at most, so that nobody waits for it.
     #[arg(
         id = "check-keys-batch-size",
         long,

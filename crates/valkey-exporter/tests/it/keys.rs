@@ -248,7 +248,7 @@ fn with_the_flag_no_scrape_waits_for_a_scan() {
     let fake = Fake::start(&[
         ("INFO ALL", info(2)),
         // In small steps, which nobody waits for.
-        ("SCAN 0 MATCH k* COUNT 100", json(serde_json::json!(["0", ["k1", "k2"]]))),
+        ("SCAN 0 MATCH k* COUNT 20", json(serde_json::json!(["0", ["k1", "k2"]]))),
         ("TYPE *", json("list".into())),
         ("LLEN *", json(7.into())),
     ]);
