@@ -233,7 +233,13 @@ impl Pass {
             Value::BulkString(bytes) => Some(bytes.clone()),
             other => Some(text(other)?.into_owned().into_bytes()),
         });
-        Ok(Some((here, names.collect())))
+        let names: Vec<_> = names.collect();
+        // A step ends where a bucket of the server's ends, which is beyond what was asked for.
+        let beyond = (names.len() as u64).saturating_sub(visited);
+        if beyond > 0 {
+            self.rest(beyond, Duration::ZERO).await;
+        }
+        Ok(Some((here, names)))
     }
 
     /// The keys which patterns find, each once, without those that are `known` anyway.
