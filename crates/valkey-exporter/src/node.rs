@@ -312,18 +312,24 @@ impl Session {
         }
         let mut connection = self.connection.clone();
         let sent = connection.send_packed_commands(&pipeline, 0, count);
-        let failure = match timeout_at(deadline.into(), sent).await {
-            Ok(Ok(values)) => return values.into_iter().map(|value| read(Ok(value))).collect(),
-            Ok(Err(error)) => match read(Err(error)) {
-                Err(Failure::Broken(reason)) => {
-                    Failure::Broken(self.allowance.reason().unwrap_or(reason))
-                }
-                Err(failure) => failure,
-                Ok(_) => Failure::Late,
-            },
-            Err(_elapsed) => Failure::Late,
-        };
-        vec![Err(failure); count]
+        match timeout_at(deadline.into(), sent).await {
+            Ok(Ok(values)) => values.into_iter().map(|value| read(Ok(value))).collect(),
+            Ok(Err(error)) => {
+                let mut answer = read(Err(error));
+                self.explain_break(&mut answer);
+                vec![answer; count]
+            }
+            Err(_elapsed) => vec![Err(Failure::Late); count],
+        }
+    }
+
+    /// The driver only tells those who wait that the connection is gone; why it was given up is known here.
+    fn explain_break(&self, answer: &mut Answer) {
+        if let Err(Failure::Broken(told)) = answer
+            && let Some(reason) = self.allowance.reason()
+        {
+            *told = reason;
+        }
     }
 
     /// The same with how long each answer took, and without a greeting.
@@ -345,13 +351,8 @@ impl Session {
         let received = received.into_iter().map(OnceLock::into_inner);
         let mut received: Vec<_> =
             received.map(|answer| answer.unwrap_or((Err(Failure::Late), took))).collect();
-        if let Some(reason) = self.allowance.reason() {
-            // The driver only tells those who wait that the connection is gone.
-            for (answer, _took) in &mut received {
-                if matches!(answer, Err(Failure::Broken(_))) {
-                    *answer = Err(Failure::Broken(reason.clone()));
-                }
-            }
+        for (answer, _took) in &mut received {
+            self.explain_break(answer);
         }
         received
     }

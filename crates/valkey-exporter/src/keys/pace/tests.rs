@@ -47,7 +47,6 @@ proptest! {
         prop_assert!(owed < slept + SLEEP_MIN);
     }
 
-
     #[test]
     fn property_no_scan_is_faster_than_its_pace(
         keys_per_second in 1_u32.., percent in 1_u32..=100, keys in 0_u64..1_000_000, took in 0_u64..10_000,
