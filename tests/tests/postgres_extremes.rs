@@ -122,7 +122,7 @@ async fn ten_thousand_tables_are_a_page_within_bounds() -> Result<()> {
     let exporter = server.exporter(&[])?;
     for _ in 0..3 {
         let page = scrape(&exporter, "/metrics", 25)?;
-        all_succeeded(&page)?;
+        all_succeeded(&page).with_context(|| exporter.log())?;
         for name in
             ["pg_stat_user_tables_table_size_bytes", "pg_statio_user_tables_heap_blocks_hit"]
         {
