@@ -30,10 +30,6 @@ use crate::{
 /// Keys looked up in one batch: a server does nothing else meanwhile.
 const BATCH: usize = 100;
 
-/// Keys visited, and looked up, in one step in the background, at most. Whoever comes meanwhile waits for it: a
-/// step of 1,000 among millions takes 0.6 ms, one of 100 some 70 µs.
-const BACKGROUND_BATCH: usize = 20;
-
 /// How far a pass is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
@@ -212,7 +208,7 @@ impl Pass {
         }
         let mut batch = self.keys.bounds.batch;
         if !self.is_fast() {
-            batch = batch.min(i64::try_from(BACKGROUND_BATCH).unwrap_or(batch));
+            batch = batch.min(i64::from(self.keys.bounds.pace.step()));
         }
         let here = scan.server;
         // A small database is visited in less than a batch.
@@ -476,7 +472,7 @@ impl Pass {
         let mut scan = Scan::whole(database);
         while let Some((server, mut names)) = self.page(&mut scan).await? {
             names.retain(|name| seen.is_new(name));
-            let step = if self.is_fast() { BATCH } else { BACKGROUND_BATCH };
+            let step = if self.is_fast() { BATCH } else { usize::from(bounds.pace.step()) };
             for names in names.chunks(step) {
                 let commands = names.iter().map(|name| {
                     let mut memory = redis::cmd("MEMORY");

@@ -21,6 +21,13 @@ fn the_tighter_bound_holds() {
 }
 
 #[test]
+fn a_scan_with_more_of_the_server_takes_longer_steps() {
+    let steps =
+        [0, 1, 5, 10, 25, 100, u32::MAX].map(|percent| Pace { keys_per_second: 1, percent }.step());
+    assert_eq!(steps, [20, 20, 20, 40, 100, 100, 100]);
+}
+
+#[test]
 fn short_pauses_are_put_together_and_a_long_sleep_is_taken_off() {
     let mut debt = Debt::default();
     assert_eq!(debt.add(ms(1)), None, "not worth a sleep");
