@@ -154,5 +154,5 @@ fn published_dashboards_and_alerts_find_what_they_query() {
         }
     }
     assert!(missing.is_empty(), "{missing:?}");
-    assert_eq!(checked, 47);
+    assert_eq!(checked, 64);
 }
